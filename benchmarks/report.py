@@ -1,0 +1,35 @@
+"""Rows of the benchmark table, and how they are printed and kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison measured in one run. `ratio` is ours / other; `bound` is what it should meet."""
+
+    name: str
+    ours: float
+    other: float
+    what: str  # what the other is, with its unit
+    ratio: float
+    bound: str = ""
+
+
+def row(name: str, ours: float, other: float, what: str, bound: str = "") -> Row:
+    return Row(name, round(ours, 3), round(other, 3), what, round(ours / other, 5), bound)
+
+
+def show(rows: list[Row]) -> str:
+    lines = [f"{'what is measured':52} {'ours':>12} {'other':>12} {'ratio':>9}  the other; bound"]
+    for r in rows:
+        ratio = f"{r.ratio:9.4f}" if r.ratio < 0.1 else f"{r.ratio:9.2f}"
+        lines.append(f"{r.name:52} {r.ours:12,.2f} {r.other:12,.2f} {ratio}  {r.what}; {r.bound}")
+    return "\n".join(lines)
+
+
+def keep(rows: list[Row], path: Path) -> None:
+    path.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
