@@ -1,0 +1,50 @@
+# Every target does its own set-up in .venv; `make run` and `make test` work on a fresh clone.
+# PYTHON=/path/to/python chooses the interpreter (3.11 or newer).
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+LOCKS := pyproject.toml CHANGELOG.md tools/bootstrap.py tools/bootstrap.txt
+RUN_STAMP := .venv/.installed-run
+DEV_STAMP := .venv/.installed-dev
+
+# A stamp holds the folder it was made in: after a move, or with PYTHON given, set up again.
+ifneq ($(shell cat $(RUN_STAMP) 2>/dev/null),$(CURDIR))
+$(RUN_STAMP): FORCE
+endif
+ifneq ($(shell cat $(DEV_STAMP) 2>/dev/null),$(CURDIR))
+$(DEV_STAMP): FORCE
+endif
+ifdef PYTHON
+$(RUN_STAMP) $(DEV_STAMP): FORCE
+endif
+
+.PHONY: help run lock clean FORCE
+
+help:
+	@echo 'make run     set up, start the database and the dashboard, print its address'
+	@echo 'make lock    resolve pyproject.toml into the requirements files again'
+	@echo 'make clean   remove .venv and caches (the data folder stays)'
+
+$(RUN_STAMP): requirements-embedded.txt $(LOCKS)
+	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh run
+
+$(DEV_STAMP): requirements-dev.txt $(LOCKS)
+	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh dev
+
+run: $(RUN_STAMP)
+	@exec $(BIN)/python -m mltrading serve
+
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' pyproject.toml
+
+lock: $(DEV_STAMP)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command 'make lock' --group pyproject.toml:bootstrap \
+		--output-file tools/bootstrap.txt
+	$(UV_COMPILE) --output-file requirements.txt
+	$(UV_COMPILE) --extra embedded --constraint requirements.txt --output-file requirements-embedded.txt
+	$(UV_COMPILE) --extra embedded --group dev --constraint requirements-embedded.txt \
+		--output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .hypothesis .coverage htmlcov
