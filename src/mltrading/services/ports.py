@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
 
@@ -128,3 +132,46 @@ class _ImportContext(Protocol):
     def __enter__(self) -> ImportTransaction: ...
 
     def __exit__(self, *exc: object) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user says of a file; None where the file is to tell. `now` (microseconds) bounds
+    the future: later rows are refused, and a bar not over by then is not final."""
+
+    now: int
+    symbol: str | None = None
+    interval: Interval | None = None
+    timezone: str | None = None
+    date_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRows:
+    """Consecutive rows of a file: the good ones in file order (neither sorted nor unique), the
+    others with their reason. `symbol` holds positions in `BarFile.symbols`."""
+
+    symbol: NDArray[np.int32]
+    bars: Bars
+    refused: Sequence[Refused]
+    consumed: int  # bytes (or rows) of BarFile.size that are read by now
+
+    @property
+    def read(self) -> int:
+        return len(self.bars) + len(self.refused)
+
+
+class BarFile(Protocol):
+    """One opened file of bars. Raises ImportFailed where the file as a whole can not be read."""
+
+    interval: Interval
+    notes: list[str]  # what was inferred, one line each
+    symbols: list[SymbolDetails]  # grows while the rows are read
+    size: int
+
+    def rows(self) -> Iterator[ReadRows]:
+        """All rows, in pieces of bounded size. Read once."""
+
+
+class BarFiles(Protocol):
+    def open(self, path: Path, options: ReadOptions) -> BarFile: ...
