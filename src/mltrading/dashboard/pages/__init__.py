@@ -1,0 +1,8 @@
+"""The pages, in the order of the navigation."""
+
+from __future__ import annotations
+
+from mltrading.dashboard.pages import help, overview
+from mltrading.dashboard.registry import Page
+
+PAGES: tuple[Page, ...] = (overview.PAGE, help.PAGE)

@@ -1,0 +1,46 @@
+"""Where an error in a callback ends: one line for the user, one record in the log."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from dash import html, set_props
+
+from mltrading.dashboard.components import toast
+from mltrading.errors import DatabaseUnavailable, MLTradingError
+
+log = logging.getLogger(__name__)
+
+
+def on_error(error: Exception) -> None:
+    """Answer an error of any callback: the page stays as it is, a toast says what happened.
+
+    Called by Dash with every exception but PreventUpdate; returns nothing, so no output changes.
+    """
+    if isinstance(error, DatabaseUnavailable):
+        _report_outage(error)
+    elif isinstance(error, MLTradingError):
+        set_props("toast", {"children": toast(str(error), "error")})
+    else:
+        number = secrets.token_hex(4)
+        log.error("callback failed, id %s", number, exc_info=error)
+        text = f"Something failed on the server; nothing was changed. Try again. Error id {number}"
+        set_props("toast", {"children": toast(text, "error")})
+
+
+def _report_outage(error: DatabaseUnavailable) -> None:
+    number = secrets.token_hex(4)
+    log.warning("database unavailable, id %s: %s", number, error)
+    text = f"The database does not answer. Your view is kept; retrying. Error id {number}"
+    set_props("toast", {"children": toast(text, "error")})
+    set_props("banner", {"children": outage_banner()})
+    set_props("outage", {"disabled": False})
+
+
+def outage_banner() -> html.Div:
+    """The line under the top bar while the database is away."""
+    return html.Div(
+        "The database does not answer. What you see may be old; the page comes back by itself.",
+        className="banner banner-error",
+    )

@@ -1,0 +1,1 @@
+"""Pure functions from answers of the services to plotly figures, as plain dicts and lists."""

@@ -1,0 +1,125 @@
+"""Tick labels of a time axis whose positions are the integers 0..n-1, one for each bar.
+
+A tick stands at the first bar of a period (year, month, day, hour, ...) in the exchange's clock.
+Closed sessions take no room, so ticks are not evenly spaced and plotly can not choose them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mltrading.domain.bars import DAY, HOUR, MINUTE, SECOND, Interval, Times
+
+MAX_LABELS = 500
+"""Levels with more ticks are left out: they would be dense only in views of a few bars."""
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONDAY = 3  # days from the Monday before to 1970-01-01, a Thursday
+_STEPS = (12 * HOUR, 6 * HOUR, 3 * HOUR, HOUR, 30 * MINUTE, 15 * MINUTE, 5 * MINUTE, MINUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Ticks of one coarseness: positions on the axis (ascending) and their labels."""
+
+    positions: list[int]
+    labels: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"positions": self.positions, "labels": self.labels}
+
+
+def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
+    """Levels from coarse to fine for bars stamped `ts` (µs UTC), none twice, none empty."""
+    if not len(ts):
+        return []
+    local = ts + offsets(ts, timezone) if interval.intraday else ts
+    year, month = _calendar(local)
+    keys = [year // 10, year // 5, year, month // 3, month]
+    day = local // DAY
+    if interval.length <= DAY:
+        keys += [(day + _MONDAY) // 7, day]
+    if interval.intraday:
+        keys += [local // step for step in _STEPS if step >= interval.length]
+    labels = _Labels(local, day, month, year, interval.intraday)
+    found: list[Level] = []
+    for key in keys:
+        positions = np.flatnonzero(key[1:] != key[:-1]) + 1
+        if len(positions) > MAX_LABELS:
+            break
+        if len(positions) and (not found or len(positions) > len(found[-1].positions)):
+            found.append(Level(positions.tolist(), labels.at(positions)))
+    return found
+
+
+def choose(found: list[Level], first: float, last: float, most: int = 9) -> Level:
+    """The finest level with at most `most` ticks between two positions, else the coarsest."""
+    best = found[0] if found else Level([], [])
+    for level in found:
+        if sum(first <= position <= last for position in level.positions) <= most:
+            best = level
+    return best
+
+
+def offsets(ts: Times, timezone: str) -> Times:
+    """Microseconds to add to each UTC stamp for the local clock, daylight saving included."""
+    days, rows = np.unique(ts // DAY, return_inverse=True)
+    edges = [_day_offsets(int(day), timezone) for day in days]
+    opening = np.array([edge[0] for edge in edges], np.int64)[rows]
+    changing = np.array([edge[0] != edge[1] for edge in edges])[rows]
+    for row in np.flatnonzero(changing):
+        opening[row] = _offset(int(ts[row]), timezone)
+    return opening
+
+
+@lru_cache(maxsize=65536)
+def _day_offsets(day: int, timezone: str) -> tuple[int, int]:
+    """The offsets at both ends of a UTC day; they differ only where clocks change."""
+    return _offset(day * DAY, timezone), _offset((day + 1) * DAY - SECOND, timezone)
+
+
+def _offset(micros: int, timezone: str) -> int:
+    moment = datetime.fromtimestamp(micros / SECOND, UTC).astimezone(ZoneInfo(timezone))
+    shift = moment.utcoffset()
+    return 0 if shift is None else int(shift.total_seconds()) * SECOND
+
+
+def _calendar(local: Times) -> tuple[Times, Times]:
+    """Year, and months since year 0, of each local stamp."""
+    months: NDArray[np.int64] = local.astype("datetime64[us]").astype("datetime64[M]").astype("i8")
+    months = months + 1970 * 12
+    return months // 12, months
+
+
+class _Labels:
+    """Says of a bar what is new at it: the year, else the month, else the day, else the time."""
+
+    def __init__(self, local: Times, day: Times, month: Times, year: Times, intraday: bool) -> None:
+        self._local, self._day, self._month, self._year = local, day, month, year
+        self._intraday = intraday
+
+    def at(self, positions: NDArray[np.intp]) -> list[str]:
+        return [self._label(int(position)) for position in positions]
+
+    def _label(self, row: int) -> str:
+        year, month, day = int(self._year[row]), int(self._month[row]), int(self._day[row])
+        if year != self._year[row - 1]:
+            return str(year)
+        name = _MONTHS[month % 12]
+        if not self._intraday:
+            return name if month != self._month[row - 1] else str(_day_of_month(day))
+        if day != self._day[row - 1]:
+            return f"{_day_of_month(day)} {name}"
+        minutes = int(self._local[row]) // MINUTE % (24 * 60)
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _day_of_month(day: int) -> int:
+    return datetime.fromtimestamp(day * 86400, UTC).day

@@ -1,0 +1,55 @@
+"""What a page is. Every page of the dashboard is registered in this one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dash import Dash
+from dash.development.base_component import Component
+
+if TYPE_CHECKING:
+    from mltrading.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One line of the keyboard help: `press` as shown ("Ctrl K"), and what it does."""
+
+    press: str
+    does: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that hangs in the frame.
+
+    `layout(services, search)` returns the page at its final size, with skeletons where data will
+    come; it must be cheap and reads no bars. `register(app, services)` adds the page's callbacks
+    with `app.callback`. A page callback takes Input("address", "data") and raises PreventUpdate
+    unless `address["path"]` is its own path. `icon` names a class of static/css/icons.css.
+    `feature`, where given, is the name of the flag of `services.features` that shows the page.
+    """
+
+    path: str
+    name: str
+    title: str
+    icon: str
+    layout: Callable[[Services, str], Component]
+    register: Callable[[Dash, Services], None]
+    in_nav: bool = True
+    keys: tuple[Key, ...] = ()
+    feature: str | None = None
+
+
+def shown(pages: tuple[Page, ...], services: Services) -> tuple[Page, ...]:
+    """The pages that this deployment's features allow."""
+    return tuple(
+        page for page in pages if page.feature is None or getattr(services.features, page.feature)
+    )
+
+
+def find(pages: tuple[Page, ...], path: str) -> Page | None:
+    """The page at exactly that path."""
+    return next((page for page in pages if page.path == path), None)

@@ -1,0 +1,46 @@
+"""The colours of static/tokens.css for figures, which can not read CSS variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from flask import has_request_context, request
+
+from mltrading.dashboard.serving import static_folder
+
+THEMES = ("dark", "light")
+DEFAULT = "dark"
+
+Palette = Mapping[str, str]
+
+
+def current() -> str:
+    """The theme of the request's cookie; dark where it has none."""
+    theme = request.cookies.get("theme", DEFAULT) if has_request_context() else DEFAULT
+    return theme if theme in THEMES else DEFAULT
+
+
+@cache
+def palette(theme: str) -> Palette:
+    """Token name without its dashes ("up", "series-1") -> value, for `theme`."""
+    return MappingProxyType(_parse(_text(), theme))
+
+
+def _text() -> str:
+    css = (static_folder() / "tokens.css").read_text(encoding="utf-8")
+    return re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+
+
+def _parse(css: str, theme: str) -> dict[str, str]:
+    """The tokens that hold under `:root[data-theme=theme]`, later rules winning as in CSS."""
+    wanted = {":root", f':root[data-theme="{theme}"]'}
+    tokens: dict[str, str] = {}
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", css):
+        if wanted & {selector.strip() for selector in selectors.split(",")}:
+            tokens |= {
+                name: value.strip() for name, value in re.findall(r"--([\w-]+):([^;]+);", body)
+            }
+    return tokens
