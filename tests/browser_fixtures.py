@@ -1,0 +1,76 @@
+"""Chromium and Firefox, each once a session and worker, on a real server with a real database."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+from tests.page import Page
+from tools.browsers import BROWSERS, missing, start
+
+FAILURES = Path(__file__).parents[1] / ".cache" / "failures"
+_REPORT = pytest.StashKey[pytest.TestReport]()
+
+
+def refuse_or_skip(reason: str) -> None:
+    """A missing browser or database is a failure in CI and a skip on a laptop."""
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", params=BROWSERS)
+def browser_page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """One browser kept for the whole session; `page` hands it out clean."""
+    name: str = request.param
+    reason = missing(name)
+    if reason:
+        refuse_or_skip(reason)
+    with start(name) as browser:
+        yield Page(browser, name)
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, browser_page: Page, live_url: str) -> Iterator[Page]:
+    """A fresh visitor on the running dashboard. Any console error fails the test."""
+    browser_page.begin(live_url)
+    yield browser_page
+    _keep_picture_of_failure(request, browser_page)
+    errors = browser_page.drain()
+    assert not errors, f"{browser_page.name} console: {errors}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Chromium's tests on one worker, Firefox's on the other, all else wherever there is room."""
+    return _ByBrowser(config, log)
+
+
+class _ByBrowser(LoadScopeScheduling):  # type: ignore[misc]
+    # xdist's own --dist loadgroup is without effect under pytest >= 9.2: it writes a private
+    # attribute that pytest no longer reads. Here the browser is read from the test's name.
+    def _split_scope(self, nodeid: str) -> str:
+        parameters = nodeid.partition("[")[2].rstrip("]").split("-")
+        return next((name for name in BROWSERS if name in parameters), nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[_REPORT] = report
+    return report
+
+
+def _keep_picture_of_failure(request: pytest.FixtureRequest, page: Page) -> None:
+    report = request.node.stash.get(_REPORT, None)
+    if report is not None and report.failed:
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]+", "-", request.node.name)
+        page.driver.save_screenshot(str(FAILURES / f"{name}.png"))

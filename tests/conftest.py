@@ -1,0 +1,5 @@
+"""What every test shares. A missing browser or database fails in CI and skips on a laptop."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.browser_fixtures", "tests.database_fixtures"]
