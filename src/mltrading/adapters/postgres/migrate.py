@@ -1,0 +1,148 @@
+"""Brings a database to the schema this program needs: numbered SQL files, each in one transaction.
+
+Any number of starters may do so at once: they take turns at the one row of `schema_version`. No
+advisory lock and no session state, so it works behind pgbouncer and on engines that lack them.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from mltrading.adapters.postgres.connection import Connect, connect
+from mltrading.errors import ConfigurationError
+
+FOLDER = Path(__file__).parent / "migrations"
+# Two that create the table at once collide inside the catalogue, IF NOT EXISTS or not.
+_COLLISIONS = (
+    errors.UniqueViolation,
+    errors.DuplicateTable,
+    errors.DuplicateObject,
+    errors.SerializationFailure,
+)
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file; `version` is the number that its name begins with."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """The files in order; ConfigurationError unless they are numbered 1, 2, 3, ..."""
+    found = []
+    for path in sorted(folder.glob("*.sql")):
+        number = re.match(r"(\d{4})_\w+\.sql$", path.name)
+        if number is None or int(number[1]) != len(found) + 1:
+            raise ConfigurationError(f"migration {path.name} is out of order or misnamed")
+        found.append(Migration(int(number[1]), path.name, path.read_text(encoding="utf-8")))
+    return found
+
+
+def upgrade(
+    database: str | Connect,
+    progress: Callable[[str], None] = lambda _: None,
+    folder: Path = FOLDER,
+) -> list[int]:
+    """Apply what is missing; the versions that this call applied.
+
+    `database` is a URL or a function that connects. ConfigurationError where the database is
+    newer than this program, or a file fails (nothing of that file is kept then).
+    """
+    known = migrations(folder)
+    applied = []
+    with closing(_open(database)) as connection:
+        _create_version_table(connection)
+        _refuse_newer(connection, known)
+        for migration in known:
+            if _apply(connection, migration, progress):
+                applied.append(migration.version)
+    return applied
+
+
+def pending(database: str | Connect, folder: Path = FOLDER) -> list[int]:
+    """The versions that the database lacks; changes nothing."""
+    known = migrations(folder)
+    with closing(_open(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL")
+        version = 0
+        if cursor.fetchall()[0][0]:
+            version = _refuse_newer(connection, known)
+        return [migration.version for migration in known if migration.version > version]
+
+
+def _open(database: str | Connect) -> Connection:
+    return connect(database) if isinstance(database, str) else database()
+
+
+def _create_version_table(connection: Connection) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL")
+        if cursor.fetchall()[0][0]:
+            return  # a user who may not create tables can still check the version
+    for attempt in range(_ATTEMPTS):
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "CREATE TABLE IF NOT EXISTS schema_version"
+                    " (id int PRIMARY KEY, version int NOT NULL)"
+                )
+                cursor.execute("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
+            return
+        except _COLLISIONS:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
+        except psycopg2.Error as error:
+            raise _failed("the table schema_version", error) from error
+
+
+def _refuse_newer(connection: Connection, known: list[Migration]) -> int:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT version FROM schema_version WHERE id = 1")
+        row = cursor.fetchone()
+    version = int(row[0]) if row else 0
+    if version > len(known):
+        raise ConfigurationError(
+            f"the database has schema version {version}, this program knows up to {len(known)}:"
+            " update mltrading, or point DATABASE_URL at another database"
+        )
+    return version
+
+
+def _apply(
+    connection: Connection, migration: Migration, progress: Callable[[str], None]
+) -> bool:
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT version FROM schema_version WHERE id = 1 FOR UPDATE")
+            if cursor.fetchall()[0][0] >= migration.version:
+                return False
+            progress(f"Migrating the database: {migration.name}")
+            cursor.execute(migration.sql)
+            cursor.execute(
+                "UPDATE schema_version SET version = %s WHERE id = 1", (migration.version,)
+            )
+            return True
+    except psycopg2.Error as error:
+        raise _failed(migration.name, error) from error
+
+
+def _failed(what: str, error: psycopg2.Error) -> ConfigurationError:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ConfigurationError(
+        f"the database could not be migrated, {what} failed: {line}; nothing of it was kept"
+    )

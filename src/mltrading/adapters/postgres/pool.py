@@ -1,0 +1,218 @@
+"""The program's connections to one database: SQLAlchemy's pool, and the rules for using them.
+
+A reader's function may run twice, a writer's never does. Nothing connects before the first use,
+and a forked child starts with a pool of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from mltrading.adapters.postgres import connection as connections
+from mltrading.adapters.postgres.connection import GONE
+from mltrading.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+Result = TypeVar("Result")
+
+RECYCLE_SECONDS = 1800
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+
+
+class Database:
+    """Connections to `url`: at most `pool_size` kept, twice as many for moments.
+
+    `wait_seconds` bounds the wait for a free connection, `outage_seconds` the wait for a server
+    that restarts, `timeout_seconds` each statement of a reader or writer. Every failure to reach
+    the server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 4,
+        *,
+        wait_seconds: float = 0.5,
+        outage_seconds: float = 5.0,
+        timeout_seconds: float = 20.0,
+    ) -> None:
+        self._parameters = connections.parameters(url)
+        self._url = url
+        self._pool_size = pool_size
+        self._wait_seconds = wait_seconds
+        self._outage_seconds = outage_seconds
+        self._timeout_seconds = timeout_seconds
+        self._start_afresh()
+        os.register_at_fork(after_in_child=functools.partial(_forget, weakref.ref(self)))
+
+    def _start_afresh(self) -> None:
+        # psycopg2 does not close in a child what the parent opened, so dropping it is safe.
+        self._pool: QueuePool | None = None
+        self._guard = threading.Lock()
+
+    def read(
+        self, function: Callable[[Connection], Result], *, timeout_seconds: float | None = None
+    ) -> Result:
+        """What `function` returns, in a read-only transaction that sees one moment. It runs once
+        more when the server went away under it, so it must not change anything outside."""
+        deadline = time.monotonic() + self._outage_seconds
+        for attempt in (1, 2):
+            try:
+                with self._transaction(
+                    "ISOLATION LEVEL REPEATABLE READ, READ ONLY", timeout_seconds, deadline
+                ) as connection:
+                    return function(connection)
+            except _Lost as lost:
+                if attempt == 2:
+                    raise lost.told from None
+        raise AssertionError("unreachable")
+
+    def write(
+        self, function: Callable[[Connection], Result], *, timeout_seconds: float | None = None
+    ) -> Result:
+        """What `function` returns; committed when this returns, never run twice."""
+        with self.transaction(timeout_seconds=timeout_seconds) as connection:
+            return function(connection)
+
+    @contextmanager
+    def transaction(self, *, timeout_seconds: float | None = None) -> Iterator[Connection]:
+        """A connection in one transaction, committed at the end of the block; for writing.
+        `timeout_seconds=0` sets no limit to a statement (imports)."""
+        deadline = time.monotonic() + self._outage_seconds
+        try:
+            with self._transaction("READ WRITE", timeout_seconds, deadline) as connection:
+                yield connection
+        except _Lost as lost:
+            raise lost.told from None
+
+    def warm(self) -> None:
+        """Load the pool's code and make the first connection, ahead of the first request."""
+        self.read(lambda _: None)
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close when they come back."""
+        with self._guard:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.dispose()
+
+    @contextmanager
+    def _transaction(
+        self, mode: str, timeout_seconds: float | None, deadline: float
+    ) -> Iterator[Connection]:
+        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        # One message sets the transaction up and proves that the connection lives.
+        opening = (
+            f"SET TRANSACTION {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
+            " SET LOCAL idle_in_transaction_session_timeout = '60s'"
+        )
+        proxy = self._check_out(opening, deadline)
+        try:
+            yield _driver(proxy)
+            _driver(proxy).commit()
+        except GONE as error:
+            if isinstance(error, psycopg2.errors.QueryCanceled) or not _driver(proxy).closed:
+                _driver(proxy).rollback()
+                raise
+            proxy.invalidate()
+            raise _Lost(connections.unavailable(self._url, error)) from None
+        finally:
+            proxy.close()  # the pool rolls back what is still open
+
+    def _check_out(self, opening: str, deadline: float) -> PoolProxiedConnection:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._checked_connection(opening)
+            except GONE as error:
+                if time.monotonic() + pause > deadline or not _may_pass(error):
+                    raise connections.unavailable(self._url, error) from None
+            time.sleep(pause * random.uniform(0.5, 1))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _checked_connection(self, opening: str) -> PoolProxiedConnection:
+        """A connection that answered. After a restart of the server every idle one is dead, so
+        the dead are dropped without a pause until the pool connects anew."""
+        while True:
+            proxy = self._take()
+            fresh = not proxy.info.get("used", False)
+            proxy.info["used"] = True
+            try:
+                with _driver(proxy).cursor() as cursor:
+                    cursor.execute(opening)
+                return proxy
+            except GONE:
+                proxy.invalidate()
+                proxy.close()
+                if fresh:
+                    raise
+            except BaseException:
+                proxy.close()
+                raise
+
+    def _take(self) -> PoolProxiedConnection:
+        from sqlalchemy.exc import TimeoutError as Exhausted  # half a second to import
+
+        pool = self._get_pool()
+        try:
+            return pool.connect()
+        except Exhausted:
+            raise DatabaseUnavailable(
+                f"all {2 * self._pool_size} connections to the database are busy: try again in a"
+                " moment"
+            ) from None
+
+    def _get_pool(self) -> QueuePool:
+        from sqlalchemy.pool import QueuePool  # half a second to import
+
+        with self._guard:
+            if self._pool is None:
+                self._pool = QueuePool(
+                    lambda: psycopg2.connect(**self._parameters),
+                    pool_size=self._pool_size,
+                    max_overflow=self._pool_size,
+                    timeout=self._wait_seconds,
+                    recycle=RECYCLE_SECONDS,
+                    use_lifo=True,  # so that the extra ones of a busy moment grow old and go
+                )
+            return self._pool
+
+
+class _Lost(Exception):
+    """The connection broke inside the block."""
+
+    def __init__(self, told: DatabaseUnavailable) -> None:
+        super().__init__()
+        self.told = told
+
+
+def _forget(reference: weakref.ref[Database]) -> None:
+    database = reference()
+    if database is not None:
+        database._start_afresh()
+
+
+def _driver(proxy: PoolProxiedConnection) -> Connection:
+    driver = proxy.driver_connection
+    assert isinstance(driver, Connection)
+    return driver
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether waiting can help: not against a wrong password or a missing database."""
+    refused = ("authentication failed", "does not exist", "no pg_hba.conf entry")
+    return not any(text in str(error) for text in refused)
