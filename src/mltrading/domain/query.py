@@ -16,7 +16,6 @@ MAX_QUERY = 4000
 MAX_PAGE = 100_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_YEAR, _LAST_YEAR = 1800, 2200
 
 
 def is_code(text: str) -> bool:
@@ -48,11 +47,10 @@ def parse_moment(text: str) -> int:
         raise ValueError("not an ISO date or date-time")
     text = re.sub(r"(\d{2}:\d{2}[\d:.]*) (\d{2}:\d{2})$", r"\1+\2", text)
     moment = datetime.fromisoformat(text)
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"the year must be {_FIRST_YEAR} to {_LAST_YEAR}")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return to_micros(moment)
+    micros = to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    if not _FIRST <= micros < _LAST:
+        raise ValueError("the year must be 1800 to 2199")
+    return micros
 
 
 def format_moment(micros: int) -> str:
@@ -65,6 +63,8 @@ def format_moment(micros: int) -> str:
     return text + "Z"
 
 
+_FIRST = to_micros(datetime(1800, 1, 1, tzinfo=UTC))
+_LAST = to_micros(datetime(2200, 1, 1, tzinfo=UTC))
 _T = TypeVar("_T")
 
 
@@ -94,11 +94,13 @@ class Fields:
             return None
 
     def pick(self, name: str, known: dict[str, _T]) -> _T | None:
+        """The named value; the case counts only where it tells two names apart (1m, 1M)."""
+
         def read(text: str) -> _T:
-            folded = {key.lower(): value for key, value in known.items()}
-            if text.lower() not in folded:
+            folded = {key.lower(): value for key, value in reversed(known.items())} | known
+            if text not in folded and text.lower() not in folded:
                 raise ValueError(f"known are {', '.join(known)}")
-            return folded[text.lower()]
+            return folded[text] if text in folded else folded[text.lower()]
 
         return self._read(name, read)
 

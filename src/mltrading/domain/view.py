@@ -40,6 +40,7 @@ SORTS: tuple[str, ...] = (
 )
 MAX_COMPARED = 8
 
+_INTERVAL_NAMES = {**{i.value: i for i in Interval}, "1M": Interval.MO1}
 _KIND_NAMES: dict[str, Kind] = {
     **{k: k for k in KINDS},
     "candle": "candles",
@@ -118,7 +119,7 @@ class ChartView:
         specs, refused = parse_specs(fields.text("indicators"))
         view = cls(
             symbol=fields.code("symbol"),
-            interval=fields.pick("interval", {i.value: i for i in Interval}),
+            interval=fields.pick("interval", _INTERVAL_NAMES),
             range=_range(fields, start, end),
             start=start,
             end=end,
