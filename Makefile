@@ -18,10 +18,14 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run lock clean FORCE
+.PHONY: help run test smoke check bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
+	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
+	@echo 'make smoke   the quick regression set'
+	@echo 'make check   formatting, lint, types, architecture'
+	@echo 'make bench   ratios against a plain app and against the limit'
 	@echo 'make lock    resolve pyproject.toml into the requirements files again'
 	@echo 'make clean   remove .venv and caches (the data folder stays)'
 
@@ -33,6 +37,36 @@ $(DEV_STAMP): requirements-dev.txt $(LOCKS)
 
 run: $(RUN_STAMP)
 	@exec $(BIN)/python -m mltrading serve
+
+PYTEST := $(BIN)/python -m pytest
+
+# Two workers: one drives Chromium, the other Firefox, both take the rest.
+test: $(DEV_STAMP)
+ifdef PG
+	MLTRADING_TEST_BIN="$$($(BIN)/python -m tools.postgres_matrix $(PG))" $(PYTEST) -q -m database
+else
+	@$(BIN)/python -m tools.setup_tests
+	$(PYTEST) -q -n 2 --dist load --cov --cov-report=term --durations=10
+endif
+
+smoke: $(DEV_STAMP)
+	@$(PYTEST) -q -m smoke
+
+FORMATTED := src tests tools benchmarks
+
+check: $(DEV_STAMP)
+	$(BIN)/black --check --quiet $(FORMATTED)
+	$(BIN)/isort --check --quiet $(FORMATTED)
+	$(BIN)/flake8 $(FORMATTED)
+	$(BIN)/mypy
+	$(PYTEST) -q tests/test_architecture.py
+
+bench: $(DEV_STAMP)
+	$(BIN)/python -m benchmarks
+
+screenshots: $(DEV_STAMP)
+	@$(BIN)/python -m tools.setup_tests
+	$(BIN)/python -m tools.screenshots
 
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock' pyproject.toml

@@ -1,0 +1,55 @@
+"""Get what the tests need besides Python packages: two browsers, and the accessibility rules.
+
+`python -m tools.setup_tests`. On Debian and Ubuntu as root the browsers are installed with apt;
+elsewhere what is missing is named, and with CI set that is an error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+from tools.bootstrap import SetupFailed, install_command, run_step
+from tools.browsers import BROWSERS, missing
+
+PACKAGES = {"chromium": ["chromium", "chromium-driver"], "firefox": ["firefox-esr"]}
+
+
+def main() -> None:
+    if importlib.util.find_spec("axe_playwright_python") is None:
+        pinned = ("--no-deps", "--require-hashes", "-r", "tools/axe.txt")
+        run_step("installing axe-core", install_command(*pinned))
+    wanted = [name for name in BROWSERS if missing(name)]
+    if wanted and shutil.which("apt-get") and os.geteuid() == 0:
+        _install(wanted)
+    reasons = [reason for name in BROWSERS if (reason := missing(name))]
+    for reason in reasons:
+        sys.stderr.write(f"{reason}\n")
+    if reasons and os.environ.get("CI"):
+        raise SetupFailed("with CI set both browsers are required")
+
+
+def _install(wanted: list[str]) -> None:
+    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-qq"]
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    run_step("updating the package lists", [*apt, "update"])
+    packages = [package for name in wanted for package in PACKAGES[name] if _known(package)]
+    if packages:
+        title = f"installing {' '.join(packages)}"
+        run_step(title, [*apt, "install", "-y", "--no-install-recommends", *packages])
+
+
+def _known(package: str) -> bool:
+    """Whether apt can install it; on Ubuntu Firefox is a snap and has another name."""
+    shown = subprocess.run(["apt-cache", "show", package], capture_output=True, check=False)
+    return shown.returncode == 0 and bool(shown.stdout)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SetupFailed as failure:
+        sys.exit(f"mltrading: {failure}")
