@@ -21,7 +21,7 @@ from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database
 from mltrading.errors import ConfigurationError
 
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

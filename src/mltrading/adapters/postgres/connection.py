@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -29,19 +30,19 @@ DEFAULTS: dict[str, str] = {
     "application_name": "mltrading",
 }
 
-# Stricter than libpq: with a bare @ or / in a password it would take a part of it for the host
-# name, and print that.
+# Stricter than libpq: with a bare @ or / in a password, or no host, it would take a part of the
+# password for a host or a port, and print that.
 _URL = re.compile(
     r"""postgres(?:ql)?(?:\+psycopg2)?://
         (?:[^:/?#@\s]*(?::[^/?#@\s]*)?@)?   # user:password@
-        [^/?#@\s]*                          # hosts and ports
+        (?:(?:\[[\w:.%]+\]|[^:/?#@\s,\[\]]*)(?::\d+)?(?:,|(?=[/?]|$)))*   # hosts and ports
         (?:/[^/?#@\s]*)?                    # database
         (?:\?[^#\s]*)?$                     # parameters""",
     re.VERBOSE,
 )
 
 
-def parameters(url: str) -> dict[str, str]:
+def parameters(url: str) -> dict[str, Any]:
     """The libpq parameters of a `postgresql://` or `postgres://` URL, with our defaults."""
     if not _URL.match(url):
         raise ConfigurationError(
@@ -70,7 +71,8 @@ def connect(url: str) -> Connection:
     """A new connection; DatabaseUnavailable with host and reason where there is none."""
     known = parameters(url)
     try:
-        return psycopg2.connect(**known)
+        connection: Connection = psycopg2.connect(**known)
+        return connection
     except psycopg2.OperationalError as error:
         raise unavailable(url, error) from None
 
@@ -78,16 +80,14 @@ def connect(url: str) -> Connection:
 def unavailable(url: str, error: Exception) -> DatabaseUnavailable:
     """What to tell of a lost or refused connection."""
     return DatabaseUnavailable(
-        f"no answer from the database at {place(url)}: {reason(url, error)}; check that it runs"
+        f"no answer from the database at {place(url)}: {reason(error)}; check that it runs"
         " and that DATABASE_URL is right"
     )
 
 
-def reason(url: str, error: Exception) -> str:
-    """The first telling line of an error of psycopg2, without the password."""
+def reason(error: Exception) -> str:
+    """The first telling line of an error of psycopg2."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     text = re.sub(r"^.*?failed: ", "", text)
-    text = re.sub(r"^FATAL:\s*", "", text)
-    password = parameters(url).get("password")
-    return text.replace(password, "***") if password else text
+    return re.sub(r"^FATAL:\s*", "", text)

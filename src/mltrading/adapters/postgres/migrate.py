@@ -18,8 +18,8 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from mltrading.adapters.postgres.connection import Connect, connect
-from mltrading.errors import ConfigurationError
+from mltrading.adapters.postgres.connection import Connect, connect, reason
+from mltrading.errors import ConfigurationError, DatabaseUnavailable, MLTradingError
 
 FOLDER = Path(__file__).parent / "migrations"
 # Two that create the table at once collide inside the catalogue, IF NOT EXISTS or not.
@@ -43,7 +43,7 @@ class Migration:
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
     """The files in order; ConfigurationError unless they are numbered 1, 2, 3, ..."""
-    found = []
+    found: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
         number = re.match(r"(\d{4})_\w+\.sql$", path.name)
         if number is None or int(number[1]) != len(found) + 1:
@@ -107,7 +107,7 @@ def _create_version_table(connection: Connection) -> None:
                 raise
             time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
         except psycopg2.Error as error:
-            raise _failed("the table schema_version", error) from error
+            raise _failed(connection, "schema_version", error) from error
 
 
 def _refuse_newer(connection: Connection, known: list[Migration]) -> int:
@@ -123,9 +123,7 @@ def _refuse_newer(connection: Connection, known: list[Migration]) -> int:
     return version
 
 
-def _apply(
-    connection: Connection, migration: Migration, progress: Callable[[str], None]
-) -> bool:
+def _apply(connection: Connection, migration: Migration, progress: Callable[[str], None]) -> bool:
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT version FROM schema_version WHERE id = 1 FOR UPDATE")
@@ -138,11 +136,15 @@ def _apply(
             )
             return True
     except psycopg2.Error as error:
-        raise _failed(migration.name, error) from error
+        raise _failed(connection, migration.name, error) from error
 
 
-def _failed(what: str, error: psycopg2.Error) -> ConfigurationError:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _failed(connection: Connection, what: str, error: psycopg2.Error) -> MLTradingError:
+    if connection.closed:
+        return DatabaseUnavailable(
+            f"the database went away while {what} was applied: {reason(error)}; start again"
+        )
     return ConfigurationError(
-        f"the database could not be migrated, {what} failed: {line}; nothing of it was kept"
+        f"the database could not be migrated, {what} failed: {reason(error)}; nothing of it was"
+        " kept"
     )

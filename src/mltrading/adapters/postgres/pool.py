@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 RECYCLE_SECONDS = 1800
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
+IDLE_LIMIT_SECONDS = 60  # a hung client must not hold its locks for ever
 
 
 class Database:
@@ -69,17 +70,22 @@ class Database:
     ) -> Result:
         """What `function` returns, in a read-only transaction that sees one moment. It runs once
         more when the server went away under it, so it must not change anything outside."""
-        deadline = time.monotonic() + self._outage_seconds
-        for attempt in (1, 2):
-            try:
-                with self._transaction(
-                    "ISOLATION LEVEL REPEATABLE READ, READ ONLY", timeout_seconds, deadline
-                ) as connection:
-                    return function(connection)
-            except _Lost as lost:
-                if attempt == 2:
-                    raise lost.told from None
-        raise AssertionError("unreachable")
+        try:
+            return self._read_once(function, timeout_seconds)
+        except _Lost:
+            pass
+        try:
+            return self._read_once(function, timeout_seconds)
+        except _Lost as lost:
+            raise connections.unavailable(self._url, lost.reason) from None
+
+    def _read_once(
+        self, function: Callable[[Connection], Result], timeout_seconds: float | None
+    ) -> Result:
+        with self._transaction(
+            "ISOLATION LEVEL REPEATABLE READ, READ ONLY", timeout_seconds
+        ) as connection:
+            return function(connection)
 
     def write(
         self, function: Callable[[Connection], Result], *, timeout_seconds: float | None = None
@@ -92,12 +98,14 @@ class Database:
     def transaction(self, *, timeout_seconds: float | None = None) -> Iterator[Connection]:
         """A connection in one transaction, committed at the end of the block; for writing.
         `timeout_seconds=0` sets no limit to a statement (imports)."""
-        deadline = time.monotonic() + self._outage_seconds
         try:
-            with self._transaction("READ WRITE", timeout_seconds, deadline) as connection:
+            with self._transaction("READ WRITE", timeout_seconds) as connection:
                 yield connection
         except _Lost as lost:
-            raise lost.told from None
+            raise DatabaseUnavailable(
+                f"the database went away during a change: {connections.reason(lost.reason)};"
+                " look whether it was saved, then try again"
+            ) from None
 
     def warm(self) -> None:
         """Load the pool's code and make the first connection, ahead of the first request."""
@@ -111,29 +119,35 @@ class Database:
             pool.dispose()
 
     @contextmanager
-    def _transaction(
-        self, mode: str, timeout_seconds: float | None, deadline: float
-    ) -> Iterator[Connection]:
+    def _transaction(self, mode: str, timeout_seconds: float | None) -> Iterator[Connection]:
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         # One message sets the transaction up and proves that the connection lives.
-        opening = (
+        proxy = self._check_out(
             f"SET TRANSACTION {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
-            " SET LOCAL idle_in_transaction_session_timeout = '60s'"
+            f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
         )
-        proxy = self._check_out(opening, deadline)
+        connection = _driver(proxy)
         try:
-            yield _driver(proxy)
-            _driver(proxy).commit()
+            yield connection
+            connection.commit()
+        except psycopg2.errors.QueryCanceled:
+            raise DatabaseUnavailable(
+                f"the database took longer than {seconds:g} s: ask for less, or try again later"
+            ) from None
+        except psycopg2.errors.DiskFull:
+            raise DatabaseUnavailable(
+                "the disk of the database is full: nothing was saved; make room and try again"
+            ) from None
         except GONE as error:
-            if isinstance(error, psycopg2.errors.QueryCanceled) or not _driver(proxy).closed:
-                _driver(proxy).rollback()
+            if not connection.closed:
                 raise
             proxy.invalidate()
-            raise _Lost(connections.unavailable(self._url, error)) from None
+            raise _Lost(error) from None
         finally:
             proxy.close()  # the pool rolls back what is still open
 
-    def _check_out(self, opening: str, deadline: float) -> PoolProxiedConnection:
+    def _check_out(self, opening: str) -> PoolProxiedConnection:
+        deadline = time.monotonic() + self._outage_seconds
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -195,9 +209,9 @@ class Database:
 class _Lost(Exception):
     """The connection broke inside the block."""
 
-    def __init__(self, told: DatabaseUnavailable) -> None:
+    def __init__(self, reason: Exception) -> None:
         super().__init__()
-        self.told = told
+        self.reason = reason
 
 
 def _forget(reference: weakref.ref[Database]) -> None:

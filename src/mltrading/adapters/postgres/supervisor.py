@@ -170,9 +170,10 @@ class _Supervisor:
                 self._server = self._launch()
             started = time.monotonic()
             self._await_end()
-            if not self._was_ready():
+            steady = time.monotonic() - started > STEADY_AFTER_SECONDS
+            if not steady and not self._was_ready():
                 return
-            failures = 0 if time.monotonic() - started > STEADY_AFTER_SECONDS else failures + 1
+            failures = 0 if steady else failures + 1
             longest = len(RESTART_WAIT_SECONDS) - 1
             if self._stop_asked.acquire(timeout=RESTART_WAIT_SECONDS[min(failures, longest)]):
                 return
@@ -249,17 +250,29 @@ class _Supervisor:
 
 
 def serve(folder: str, identity: str, ready: int, command: list[str]) -> None:
-    if os.fork():  # no child of the starter: gunicorn would see it end, or leave a zombie
-        os._exit(0)
+    """Take the folder, detach and supervise; exit code 1 where another one is at work."""
     lock = os.open(os.path.join(folder, "supervisor.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os._exit(0)  # another one is at work
+    if not _take_lock(lock):
+        sys.exit(1)
+    # The child inherits the lock, so it is held when the starter gets the exit code of this
+    # process; and being nobody's child it neither disturbs gunicorn nor becomes its zombie.
+    if os.fork():
+        os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.set_blocking(ready, False)
     os.set_inheritable(ready, False)
     _Supervisor(folder, identity, ready, command).run()
+
+
+def _take_lock(lock: int) -> bool:
+    """Try for a moment: somebody may just be looking whether it is held."""
+    for _ in range(100):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.01)
+    return False
 
 
 def main(arguments: list[str]) -> None:
