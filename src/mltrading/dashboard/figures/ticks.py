@@ -55,7 +55,8 @@ def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
         if len(positions) > MAX_LABELS:
             break
         if len(positions) and (not found or len(positions) > len(found[-1].positions)):
-            found.append(Level(positions.tolist(), labels.at(positions)))
+            listed: list[int] = positions.tolist()
+            found.append(Level(listed, labels.at(listed)))
     return found
 
 
@@ -102,24 +103,29 @@ class _Labels:
     """Says of a bar what is new at it: the year, else the month, else the day, else the time."""
 
     def __init__(self, local: Times, day: Times, month: Times, year: Times, intraday: bool) -> None:
-        self._local, self._day, self._month, self._year = local, day, month, year
+        self._minute = (local // MINUTE % (24 * 60)).tolist()
+        self._day, self._month, self._year = day.tolist(), month.tolist(), year.tolist()
         self._intraday = intraday
+        self._said: dict[int, str] = {}
 
-    def at(self, positions: NDArray[np.intp]) -> list[str]:
-        return [self._label(int(position)) for position in positions]
+    def at(self, positions: list[int]) -> list[str]:
+        for row in positions:
+            if row not in self._said:
+                self._said[row] = self._label(row)
+        return [self._said[row] for row in positions]
 
     def _label(self, row: int) -> str:
-        year, month, day = int(self._year[row]), int(self._month[row]), int(self._day[row])
-        if year != self._year[row - 1]:
-            return str(year)
+        if self._year[row] != self._year[row - 1]:
+            return str(self._year[row])
+        day, month = self._day[row], self._month[row]
         name = _MONTHS[month % 12]
         if not self._intraday:
             return name if month != self._month[row - 1] else str(_day_of_month(day))
         if day != self._day[row - 1]:
             return f"{_day_of_month(day)} {name}"
-        minutes = int(self._local[row]) // MINUTE % (24 * 60)
-        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+        return f"{self._minute[row] // 60:02d}:{self._minute[row] % 60:02d}"
 
 
+@lru_cache(maxsize=65536)
 def _day_of_month(day: int) -> int:
     return datetime.fromtimestamp(day * 86400, UTC).day

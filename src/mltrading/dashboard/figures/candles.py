@@ -1,0 +1,257 @@
+"""The price chart as a plotly figure: plain dicts and rounded lists, nothing else.
+
+The x axis holds integer positions, one for each loaded bar, so that closed sessions take no room.
+`layout.meta` is what static/js/chart.js needs to pan, zoom, fit and read values: see `_meta`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mltrading.dashboard.figures import ticks
+from mltrading.dashboard.figures.numbers import decimals, shortened
+from mltrading.dashboard.figures.panes import (
+    Pane,
+    arrange,
+    guides,
+    percent_ticks,
+    signed_percent,
+    y_range,
+)
+from mltrading.dashboard.figures.traces import Figure, price_traces, text
+from mltrading.dashboard.theme import Palette
+from mltrading.domain.bars import SECOND, Floats
+from mltrading.services.market import Chart
+
+FEWEST_SLOTS = 24  # a view of one bar is not one giant candle
+LEFT, TOP, BOTTOM = 8, 6, 24  # margins in pixels; the right one holds the price labels
+
+
+def candles(chart: Chart, palette: Palette) -> Figure:
+    """The figure of `chart`: price with its overlays, volume, a pane for each other indicator."""
+    if not len(chart.bars):
+        return _empty(chart, palette)
+    names = ["price", *(["volume"] if chart.trust.has_volume else [])]
+    names += dict.fromkeys(drawn.pane for drawn in chart.indicators if drawn.pane != "price")
+    panes = arrange(names, chart.view.scale == "log")
+    places = decimals(chart.bars.close)
+    return {
+        "data": price_traces(chart, palette, panes, places),
+        "layout": _layout(chart, palette, panes, places),
+    }
+
+
+def _layout(chart: Chart, palette: Palette, panes: dict[str, Pane], places: int) -> Figure:
+    window = x_window(chart)
+    seen = _seen(chart)
+    ranges = {name: y_range(pane.fit, seen[name]) for name, pane in panes.items()}
+    levels = ticks.levels(chart.bars.ts, chart.interval, chart.symbol.timezone)
+    lowest = list(panes.values())[-1]
+    layout = _plain(chart, palette) | {
+        "xaxis": _x_axis(chart, palette, window, levels, lowest),
+        "shapes": [*guides(panes.values(), palette), *_forming(chart, palette)],
+        "annotations": [*_last_price(chart, palette, places), *_simulated(chart, palette)],
+        "margin": {"l": LEFT, "t": TOP, "b": BOTTOM, "r": _right_margin(chart, places)},
+        "meta": _meta(chart, panes, levels, places),
+    }
+    for name, pane in panes.items():
+        layout[pane.layout_key] = _y_axis(pane, palette, ranges[name], places)
+    layout["yaxis"] |= _price_scale(chart, ranges["price"])
+    return layout
+
+
+def _plain(chart: Chart, palette: Palette) -> Figure:
+    """What a chart has whatever it shows. Every answer is a view of its own (the address holds the
+    zoom), so plotly keeps nothing of the chart before: uirevision changes with each."""
+    return {
+        "uirevision": f"{chart.view.to_query()}|{len(chart.bars)}|{chart.window_start}",
+        "autosize": True,
+        "showlegend": False,
+        "hovermode": False,  # chart.js draws the crosshair and the legend
+        "dragmode": "pan",
+        "bargap": 0.25,
+        "paper_bgcolor": palette["ground"],
+        "plot_bgcolor": palette["ground"],
+        "font": {"family": palette["font"], "size": 12, "color": palette["muted"]},
+    }
+
+
+def x_window(chart: Chart) -> list[float]:
+    """The x range on screen: the visible bars, and room to the right of the newest."""
+    first, last = chart.first_visible - 0.5, chart.last_visible + 0.5
+    if not chart.more_right and chart.last_visible == len(chart.bars) - 1:
+        last += max(1.0, round((last - first) * 0.02))
+    return [max(min(first, last - FEWEST_SLOTS), first - FEWEST_SLOTS), last]
+
+
+def _x_axis(
+    chart: Chart, palette: Palette, window: list[float], levels: list[ticks.Level], lowest: Pane
+) -> Figure:
+    shown = ticks.choose(levels, window[0], window[1])
+    count = len(chart.bars)
+    return {
+        "range": window,
+        "anchor": lowest.axis,
+        "tickmode": "array",
+        "tickvals": shown.positions,
+        "ticktext": shown.labels,
+        "minallowed": min(window[0], -1),
+        "maxallowed": max(window[1], count + 0.5),
+        "gridcolor": palette["line"],
+        "griddash": "dot",
+        "linecolor": palette["line"],
+        "ticks": "",
+        "zeroline": False,
+        "rangeslider": {"visible": False},
+    }
+
+
+def _y_axis(pane: Pane, palette: Palette, fitted: list[float], places: int) -> Figure:
+    axis = {
+        "side": "right",
+        "anchor": "x",
+        "domain": [pane.bottom, pane.top],
+        "range": fitted,
+        "fixedrange": True,  # y follows the visible bars
+        "gridcolor": palette["line"],
+        "griddash": "dot",
+        "zeroline": False,
+        "nticks": 8 if pane.number == 1 else 3,
+        "tickformat": f",.{places}f" if pane.number == 1 else "~s",
+    }
+    if pane.fit == "percent":
+        levels = [20, 80] if pane.name == "stoch" else [30, 70]
+        return axis | {"tickmode": "array", "tickvals": levels, "tickformat": "d"}
+    return axis
+
+
+def _price_scale(chart: Chart, fitted: list[float]) -> Figure:
+    if chart.view.scale == "log":
+        return {"type": "log"}
+    if chart.view.scale == "percent":
+        values, texts = percent_ticks(fitted[0], fitted[1], base_price(chart))
+        return {"tickmode": "array", "tickvals": values, "ticktext": texts}
+    return {"type": "linear"}
+
+
+def base_price(chart: Chart) -> float:
+    """The close of the first visible bar: 0% of the percent scale."""
+    return float(chart.bars.close[chart.first_visible])
+
+
+def _seen(chart: Chart) -> dict[str, list[Floats]]:
+    """The values on screen, by pane."""
+    visible = chart.bars[slice(chart.first_visible, chart.last_visible + 1)]
+    lined = chart.view.kind in ("line", "area")
+    seen = {
+        "price": [visible.close] if lined else [visible.low, visible.high],
+        "volume": [visible.volume],
+    }
+    for drawn in chart.indicators:
+        rows = slice(chart.first_visible, chart.last_visible + 1)
+        seen.setdefault(drawn.pane, []).extend(line[rows] for line in drawn.lines.values())
+    return seen
+
+
+def _last_price(chart: Chart, palette: Palette, places: int) -> list[Figure]:
+    """The newest close on the price axis; absent when newer bars than the loaded ones exist."""
+    if chart.more_right:
+        return []
+    bars = chart.bars
+    close = float(bars.close[-1])
+    rising = close >= (bars.close[-2] if len(bars) > 1 else bars.open[-1])
+    text = f"{close:,.{places}f}"
+    if chart.view.scale == "percent":
+        text = signed_percent((close / base_price(chart) - 1) * 100)
+    label = {
+        "name": "last",
+        "xref": "paper",
+        "x": 1,
+        "xanchor": "left",
+        "y": float(np.log10(close)) if chart.view.scale == "log" else close,
+        "text": text,
+        "showarrow": False,
+        "bgcolor": palette["up-text" if rising else "down-text"],
+        "font": {"color": palette["ground"], "size": 12},
+        "borderpad": 2,
+    }
+    return [label]
+
+
+def _simulated(chart: Chart, palette: Palette) -> list[Figure]:
+    """Across the chart itself, so that no screenshot of it passes for a market."""
+    if not chart.trust.simulated:
+        return []
+    mark = {
+        "name": "simulated",
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.62,
+        "text": "SIMULATED",
+        "textangle": -24,
+        "showarrow": False,
+        "opacity": 0.16,
+        "font": {"size": 64, "color": palette["muted"]},
+    }
+    return [mark]
+
+
+def _forming(chart: Chart, palette: Palette) -> list[Figure]:
+    """A band behind the newest bar while its source may still change it."""
+    if chart.more_right or chart.bars.is_final[-1]:
+        return []
+    last = len(chart.bars) - 1
+    band = {"type": "rect", "x0": last - 0.5, "x1": last + 0.5, "yref": "paper", "y0": 0, "y1": 1}
+    fill = {"fillcolor": palette["accent"], "opacity": 0.16, "line": {"width": 0}}
+    return [band | fill | {"layer": "below"}]
+
+
+def _right_margin(chart: Chart, places: int) -> int:
+    """Pixels for the longest label of the price axis."""
+    longest = len(f"{float(np.nanmax(chart.bars.high)):,.{places}f}")
+    if chart.view.scale == "percent":
+        longest = max(longest, 8)
+    return 14 + 7 * max(longest, len(shortened(999.9e6)))
+
+
+def _meta(chart: Chart, panes: dict[str, Pane], levels: list[ticks.Level], places: int) -> Figure:
+    """What chart.js works with: stamps (epoch seconds) of the positions, the length of a bar
+    (seconds), tick levels from coarse to fine, how each pane fits, what else could be loaded."""
+    return {
+        "symbol": chart.symbol.code,
+        "tz": chart.symbol.timezone,
+        "interval": chart.interval.value,
+        "intraday": chart.interval.intraday,
+        "seconds": chart.interval.length // SECOND,
+        "ts": (chart.bars.ts // SECOND).tolist(),
+        "visible": [chart.first_visible, chart.last_visible],
+        "ticks": [level.as_dict() for level in levels],
+        "panes": [
+            {"name": p.name, "axis": p.layout_key, "fit": p.fit, "top": p.top, "bottom": p.bottom}
+            for p in panes.values()
+        ],
+        "scale": chart.view.scale,
+        "decimals": places,
+        "more_left": chart.more_left,
+        "more_right": chart.more_right,
+        "finer": chart.finer,
+        "forming": not (chart.more_right or bool(chart.bars.is_final[-1])),
+    }
+
+
+def _empty(chart: Chart, palette: Palette) -> Figure:
+    """No bars: the reason in the middle of the chart."""
+    reason = " ".join(chart.notes) or f"No bars of {chart.symbol.code} are stored."
+    said = {
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.5,
+        "text": text(reason),
+        "showarrow": False,
+        "font": {"size": 13, "color": palette["text"]},
+    }
+    hidden = {"visible": False, "fixedrange": True}
+    layout = _plain(chart, palette) | {"xaxis": hidden, "yaxis": hidden, "annotations": [said]}
+    return {"data": [], "layout": layout | {"meta": {"symbol": chart.symbol.code, "ts": []}}}

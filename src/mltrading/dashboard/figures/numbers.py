@@ -1,0 +1,51 @@
+"""Numbers on their way into a figure: rounded Python lists, decimals that fit the price."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mltrading.domain.bars import Floats
+
+MOST_DECIMALS = 8
+
+
+def decimals(prices: Floats) -> int:
+    """Decimals that keep five significant digits of the middle price, at least two."""
+    known = prices[np.isfinite(prices) & (prices > 0)]
+    if not len(known):
+        return 2
+    digits = 4 - math.floor(math.log10(float(np.median(known))))
+    return min(max(digits, 2), MOST_DECIMALS)
+
+
+def rounded(values: Floats, places: int) -> list[float | None]:
+    """A list that travels small; None where the value is unknown."""
+    known = np.isfinite(values)
+    numbers = np.round(values, places)
+    if not known.all():
+        numbers = numbers.astype(object)
+        numbers[~known] = None
+    listed: list[float | None] = numbers.tolist()
+    return listed
+
+
+def significant(values: Floats, digits: int = 4) -> list[int | float | None]:
+    """Values with only their leading digits, for bars whose exact height nobody reads."""
+    with np.errstate(divide="ignore"):
+        magnitude = np.floor(np.log10(np.abs(values)))
+    magnitude[~np.isfinite(magnitude)] = 0
+    unit = 10.0 ** np.maximum(magnitude - digits + 1, 0)
+    whole = np.round(values / unit) * unit
+    if np.isfinite(whole).all() and (whole == np.floor(whole)).all():
+        return [int(value) for value in whole.tolist()]
+    return list(rounded(whole, 4))
+
+
+def shortened(value: float) -> str:
+    """A large count as traders write it: 52.1M."""
+    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if abs(value) >= unit:
+            return f"{value / unit:.1f}{name}"
+    return f"{value:g}"
