@@ -112,9 +112,11 @@
     return next();
   };
 
-  /* The server asks for navigation by {href, n} in dcc.Store "goto". */
+  /* The server asks for navigation by {href, n} in dcc.Store "goto", or by {ask: true, n} for the
+     present address again. */
   callbacks.goTo = (data) => {
-    if (data && data.href) mlt.navigate(data.href, { replace: Boolean(data.replace) });
+    if (data && data.ask) mlt.ask();
+    else if (data && data.href) mlt.navigate(data.href, { replace: Boolean(data.replace) });
   };
 
   callbacks.setTitle = (title) => {

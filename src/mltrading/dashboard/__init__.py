@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dash import Dash
 from flask import Flask, request
 
-from mltrading.dashboard import edge, frame, registry, serving, theme
+from mltrading.dashboard import edge, frame, registry, routing, serving, theme
 from mltrading.dashboard.pages import PAGES
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ def create_dashboard(services: Services, server: Flask | None = None) -> Dash:
     """
     pages = registry.shown(PAGES, services)
     app = _Dashboard(pages, server)
-    app.layout = lambda: frame.layout(pages)
-    frame.register(app, services, pages)
+    app.layout = lambda: frame.layout(pages, services)
+    routing.register(app, services, pages)
     for page in pages:
         page.register(app, services)
     return app
 
 
-class _Dashboard(Dash):  # type: ignore[misc]  # Dash is untyped
+class _Dashboard(Dash):
     """Dash with its document written by us: theme before paint, fingerprinted files, real 404."""
 
     def __init__(self, pages: tuple[registry.Page, ...], server: Flask | None) -> None:
@@ -37,32 +37,33 @@ class _Dashboard(Dash):  # type: ignore[misc]  # Dash is untyped
         self._assets = serving.Assets(serving.static_folder())
         server = server or Flask("mltrading", static_folder=None)
         serving.install(server, self._assets)
-        super().__init__(
-            "mltrading",
-            server=server,
-            assets_folder=str(self._assets.folder),
-            include_assets_files=False,  # interpolate_index links them, with fingerprints
-            use_pages=False,
-            update_title=None,
-            suppress_callback_exceptions=True,
-            on_error=edge.on_error,
-            use_async=False,
-            add_log_handler=False,
-        )
+        options: dict[str, Any] = {  # Dash's own annotations refuse a server and a missing title
+            "server": server,
+            "assets_folder": str(self._assets.folder),
+            "include_assets_files": False,  # interpolate_index links them, with fingerprints
+            "use_pages": False,
+            "update_title": None,
+            "suppress_callback_exceptions": True,  # pages come and go
+            "on_error": edge.on_error,
+            "use_async": False,
+            "add_log_handler": False,
+        }
+        super().__init__("mltrading", **options)
 
     def index(self, *args: Any, **kwargs: Any) -> tuple[str, int]:
         """The document; an address that is no page's is a real 404 that still shows the frame."""
         known = registry.find(self._pages, request.path) is not None
-        return super().index(*args, **kwargs), 200 if known else 404
+        document: str = super().index(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return document, 200 if known else 404
 
-    def interpolate_index(self, **parts: str) -> str:
+    def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
         page = registry.find(self._pages, request.path)
         styles = "".join(f'<link rel="stylesheet" href="{url}">' for url in self._assets.styles)
         scripts = "".join(f'<script src="{url}"></script>' for url in self._assets.scripts)
         return f"""<!DOCTYPE html>
 <html lang="en" data-theme="{theme.current()}">
 <head>{parts["metas"]}
-<title>{escape(frame.page_title(page))}</title>
+<title>{escape(routing.page_title(page))}</title>
 <script src="{self._assets.url("js/theme.js")}"></script>
 <link rel="icon" type="image/svg+xml" href="{self._assets.url("icons/icon.svg")}">
 {styles}{parts["css"]}
@@ -70,7 +71,7 @@ class _Dashboard(Dash):  # type: ignore[misc]  # Dash is untyped
 </head>
 <body>
 {_ENTRY}
-<noscript><p class="empty">{frame.APP_NAME} draws its pages with JavaScript; please allow it.</p>
+<noscript><p class="empty">{routing.APP_NAME} draws its pages with JavaScript; please allow it.</p>
 </noscript>
 <footer>{parts["config"]}{parts["scripts"]}{scripts}{parts["renderer"]}</footer>
 </body>

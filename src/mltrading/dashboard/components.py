@@ -18,6 +18,16 @@ GRAPH_CONFIG: dict[str, Any] = {
 }
 
 
+def aria(**attributes: str) -> dict[str, Any]:
+    """Keyword arguments for ARIA attributes: `html.Nav(..., **aria(label="Pages"))`."""
+    return {f"aria-{name}": value for name, value in attributes.items()}
+
+
+def data(**attributes: str) -> dict[str, Any]:
+    """Keyword arguments for data attributes, read by static/js: `**data(code="AAPL")`."""
+    return {f"data-{name}": value for name, value in attributes.items()}
+
+
 def graph(id: str, *, config: dict[str, Any] | None = None, **props: Any) -> dcc.Graph:
     """The only way a page makes a Graph, so that no chart can upload its data anywhere."""
     return dcc.Graph(id=id, config=GRAPH_CONFIG | (config or {}), **props)
@@ -25,12 +35,12 @@ def graph(id: str, *, config: dict[str, Any] | None = None, **props: Any) -> dcc
 
 def icon(name: str) -> html.Span:
     """A decorative icon of static/css/icons.css in the colour of the text around it."""
-    return html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"})
+    return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
 
 
 def skeleton(class_name: str = "") -> html.Div:
     """A grey block that holds the place of content of the same size."""
-    return html.Div(className=f"skeleton {class_name}".strip(), **{"aria-hidden": "true"})
+    return html.Div(className=f"skeleton {class_name}".strip(), **aria(hidden="true"))
 
 
 def empty(title: str, advice: Children) -> html.Div:
@@ -71,7 +81,7 @@ def toast(text: str, kind: str = "info", action: Component | None = None) -> lis
     `kind` is "info" or "error".
     """
     close = html.Button(
-        icon("close"), className="toast-close", type="button", **{"aria-label": "Dismiss"}
+        icon("close"), className="toast-close", type="button", **aria(label="Dismiss")
     )
     parts = [html.Span(text, className="toast-text"), *([action] if action else []), close]
     return [html.Div(parts, className=f"toast toast-{kind}")]

@@ -1,56 +1,90 @@
-"""The frame that every page hangs in: rail, top bar, toasts, help, and the router."""
+"""The frame that every page hangs in: rail, top bar, toasts, keyboard help. Layout only; what
+moves it is in routing.py and static/js."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import dcc, html
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
-from mltrading.dashboard import not_found, registry
-from mltrading.dashboard.components import icon, visually_hidden
+from mltrading.dashboard.components import aria, icon, visually_hidden
 from mltrading.dashboard.registry import Key, Page
+from mltrading.utils.clock import microseconds
 
 if TYPE_CHECKING:
     from mltrading.services import Services
 
-APP_NAME = "MLTrading"
+RETRY_MILLISECONDS = 2_000
+COMING_SESSIONS = 12  # the clock runs this far without the server: over two weeks
+MAX_SEARCH = 64
+CLOCK_CALENDAR, CLOCK_NAME, CLOCK_PLACE = "XNYS", "NYSE", "New York"
 
 KEYS = (
-    Key("Ctrl K", "Find a symbol (or just type its letters)"),
-    Key("↑ ↓ Enter", "Choose among the symbols found; Enter takes the exact code first"),
+    Key("Ctrl K", "Find a symbol; typing its letters does the same"),
+    Key("↑ ↓", "Choose among the symbols found"),
+    Key("Enter", "Open the chosen symbol, or the one of exactly that code"),
     Key("Alt Shift T", "Dark or light theme"),
     Key("?", "This help"),
     Key("Esc", "Close what is open"),
 )
 
 
-def layout(pages: tuple[Page, ...]) -> Component:
+def layout(pages: tuple[Page, ...], services: Services) -> Component:
     """The whole document at start; the router fills `page`."""
     return html.Div(
         [
             html.A("Skip to content", href="#page", className="skip-link"),
-            *_stores(),
+            *_stores(services),
             _rail(pages),
             _top_bar(pages),
-            html.Div(id="banner", role="alert"),
-            html.Main(id="page", tabIndex="-1"),
-            html.Div(id="toast", role="status", **{"aria-live": "polite"}),
+            html.Div(
+                [html.Div(id="banner", role="alert"), html.Main(id="page", tabIndex="-1")],
+                id="body",
+            ),
+            html.Div(id="toast", role="status", **aria(live="polite")),
             _help_dialog(pages),
         ],
         id="frame",
     )
 
 
-def _stores() -> list[Component]:
+def _stores(services: Services) -> list[Component]:
+    """What travels between the browser, the router and the pages."""
     return [
-        dcc.Store(id="address"),
-        dcc.Store(id="goto"),
-        dcc.Store(id="title"),
-        dcc.Store(id="page-shown"),
+        *(
+            dcc.Store(id=name)
+            for name in (
+                "address",  # the browser's address: the Input of every page
+                "goto",  # {href, n}: the server asks for navigation
+                "title",
+                "page-shown",
+                "search-text",
+                "search-enter",
+                "search-found",
+            )
+        ),
+        dcc.Store(id="market-hours", data=market_hours(services)),
         dcc.Store(id="compare-basket", storage_type="session"),
+        dcc.Interval(id="outage", interval=RETRY_MILLISECONDS, disabled=True),
     ]
+
+
+def market_hours(services: Services) -> dict[str, Any] | None:
+    """The sessions from now on, for clock.js; None where the calendar is unknown."""
+    now = microseconds(services.clock.now())
+    calendar = services.calendars.get(CLOCK_CALENDAR, now)
+    if calendar is None:
+        return None
+    first = int(calendar.closes.searchsorted(now, side="right"))
+    coming = slice(first, first + COMING_SESSIONS)
+    opens, closes = calendar.opens[coming] // 1_000_000, calendar.closes[coming] // 1_000_000
+    return {
+        "name": CLOCK_NAME,
+        "place": CLOCK_PLACE,
+        "timezone": calendar.timezone,
+        "sessions": [list(pair) for pair in zip(opens.tolist(), closes.tolist(), strict=True)],
+    }
 
 
 def _rail(pages: tuple[Page, ...]) -> Component:
@@ -59,12 +93,11 @@ def _rail(pages: tuple[Page, ...]) -> Component:
             [icon(page.icon), html.Span(page.name, className="rail-label")],
             href=page.path,
             className="nav-link rail-link",
-            title=page.name,
         )
         for page in pages
         if page.in_nav
     ]
-    return html.Nav(links, id="nav", **{"aria-label": "Pages"})
+    return html.Nav(links, id="nav", **aria(label="Pages"))
 
 
 def _top_bar(pages: tuple[Page, ...]) -> Component:
@@ -73,31 +106,31 @@ def _top_bar(pages: tuple[Page, ...]) -> Component:
         for page in pages
         if page.in_nav
     ]
+    clock = [html.Span(id="clock-state"), html.Span(id="clock-time")]
     return html.Header(
         [
             _symbol_search(),
-            html.Div(links, className="top-links"),
-            html.Div(id="clock"),
-            html.Button(
-                [icon("theme"), visually_hidden("Dark or light theme")],
-                id="theme-toggle",
-                type="button",
-                className="icon-button",
-                title="Dark or light theme (Alt Shift T)",
-            ),
-            html.Button(
-                [icon("help"), visually_hidden("Keyboard help")],
-                id="help-open",
-                type="button",
-                className="icon-button",
-                title="Keyboard help (?)",
-            ),
+            html.Nav(links, className="top-links", **aria(label="Pages, by name")),
+            html.Div(clock, id="clock"),
+            _icon_button("theme-toggle", "theme", "Dark or light theme (Alt Shift T)"),
+            _icon_button("help-open", "keyboard", "Keyboard help (?)"),
         ],
         id="top-bar",
     )
 
 
+def _icon_button(id: str, icon_name: str, title: str) -> Component:
+    return html.Button(
+        [icon(icon_name), visually_hidden(title)],
+        id=id,
+        type="button",
+        className="icon-button",
+        title=title,
+    )
+
+
 def _symbol_search() -> Component:
+    """The input becomes an ARIA combobox in search.js; dcc.Input takes no ARIA attributes."""
     return html.Div(
         [
             icon("search"),
@@ -106,73 +139,39 @@ def _symbol_search() -> Component:
                 type="text",
                 placeholder="Symbol or name",
                 autoComplete="off",
-                spellCheck=False,
-                maxLength=64,
+                maxLength=MAX_SEARCH,
                 debounce=True,
             ),
-            html.Kbd("Ctrl K", className="search-key"),
+            html.Kbd("Ctrl K", className="search-key", **aria(hidden="true")),
+            html.Ul(id="symbol-options", role="listbox", hidden=True, **aria(label="Symbols")),
         ],
         className="symbol-search",
+        role="search",
     )
 
 
 def _help_dialog(pages: tuple[Page, ...]) -> Component:
-    groups = [("Everywhere", KEYS), *((page.name, page.keys) for page in pages if page.keys)]
+    head = [
+        html.H2("Keyboard", id="help-title"),
+        html.Button(
+            [icon("close"), visually_hidden("Close")],
+            type="button",
+            className="icon-button dialog-close",
+        ),
+    ]
     return html.Dialog(
-        [
-            html.Div(
-                [
-                    html.H2("Keyboard", id="help-title"),
-                    html.Button(
-                        [icon("close"), visually_hidden("Close")],
-                        type="button",
-                        className="icon-button dialog-close",
-                    ),
-                ],
-                className="dialog-head",
-            ),
-            *(key_table(name, keys) for name, keys in groups),
-        ],
+        [html.Div(head, className="dialog-head"), *key_tables(pages)],
         id="help-dialog",
-        **{"aria-labelledby": "help-title"},
+        **aria(labelledby="help-title"),
     )
 
 
-def key_table(name: str, keys: tuple[Key, ...]) -> Component:
-    """The keys of one part of the program, as a table with its name as caption."""
-    rows = [html.Tr([html.Th(html.Kbd(key.press)), html.Td(key.does)]) for key in keys]
+def key_tables(pages: tuple[Page, ...]) -> list[Component]:
+    """Every key of the program, one table for the frame and one for each page that has some."""
+    groups = [("Everywhere", KEYS), *((page.name, page.keys) for page in pages if page.keys)]
+    return [_key_table(name, keys) for name, keys in groups]
+
+
+def _key_table(name: str, keys: tuple[Key, ...]) -> Component:
+    rows = [html.Tr([html.Th(html.Kbd(key.press), scope="row"), html.Td(key.does)]) for key in keys]
     return html.Table([html.Caption(name), html.Tbody(rows)], className="keys")
-
-
-def page_title(page: Page | None) -> str:
-    """What the browser's tab says."""
-    return f"{page.title if page else not_found.TITLE} · {APP_NAME}"
-
-
-def register(app: Dash, services: Services, pages: tuple[Page, ...]) -> None:
-    """Add the callbacks of the frame: the address, the router, navigation, titles."""
-    for name, output, source in (
-        ("firstAddress", Output("address", "data"), Input("frame", "id")),
-        ("goTo", None, Input("goto", "data")),
-        ("setTitle", None, Input("title", "data")),
-    ):
-        arguments = [output, source] if output else [source]
-        app.clientside_callback(ClientsideFunction("mlt", name), *arguments)
-
-    @app.callback(
-        Output("page", "children"),
-        Output("page-shown", "data"),
-        Output("title", "data"),
-        Input("address", "data"),
-        State("page-shown", "data"),
-    )
-    def route(address: Any, shown: Any) -> tuple[Component, str, str]:
-        if not isinstance(address, dict):
-            raise PreventUpdate
-        path, search = str(address.get("path", "")), str(address.get("search", ""))
-        page = registry.find(pages, path)
-        if page is None:
-            return not_found.layout(path), path, page_title(None)
-        if shown == path:
-            raise PreventUpdate  # the page answers its own address
-        return page.layout(services, search), path, page_title(page)
