@@ -29,3 +29,7 @@ class ImportFailed(MLTradingError):
 
 class Forbidden(MLTradingError):
     """The actor lacks the permission that the verb needs."""
+
+
+class Conflict(MLTradingError):
+    """Another writer was in the way and nothing was stored; the same call again may succeed."""
