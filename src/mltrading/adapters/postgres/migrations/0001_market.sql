@@ -64,8 +64,8 @@ CREATE TABLE series (
 -- Prices are adjusted closes of daily sessions; a past close is NULL where history is too short.
 CREATE TABLE latest (
     symbol_id int4 PRIMARY KEY REFERENCES symbols (id),
-    ts timestamptz NOT NULL,            -- newest bar at the finest stored interval
-    interval text NOT NULL,             -- that interval
+    ts timestamptz NOT NULL,            -- newest bar of the newest session
+    interval text NOT NULL,             -- at the finest interval that reaches this session
     session date NOT NULL,              -- newest daily session
     close float8 NOT NULL CHECK (close > 0 AND close < 'Infinity'),
     volume float8 NOT NULL,             -- of that session

@@ -1,0 +1,128 @@
+"""What importing rows over stored ones changes: new, changed and untouched, and the bars of the
+next coarser interval that follow. Pure NumPy; the writer stores the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mltrading.adapters.postgres.copy_binary import Rows
+from mltrading.adapters.postgres.tables import BAR, bars_of, rows_of
+from mltrading.domain.bars import DAY, STORED, Flags, Interval, Times
+from mltrading.domain.rollup import bucket_starts, first_of_each, roll_up
+
+COARSER = dict(zip(STORED, STORED[1:], strict=False))
+"""The interval that is computed from each; the longest has none."""
+
+_VALUES = [name for name in BAR.names or () if name != "ts"]
+_WIDEST_GAP = 4_000  # bars' lengths; past it a second query is cheaper than reading the gap
+_WIDEST_SPAN = 300_000  # bars' lengths; bounds the stored rows in memory at once
+_LOCAL_MARGIN = 2 * DAY  # more than any clock change moves a local bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows to store, and the stretch [low, high) of stored rows that can bear on them: the same
+    stamps, and everything in the coarser buckets they lie in."""
+
+    rows: Rows
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`merged` is the stretch as it will be; `replaced` are the rows that `updated` replaces."""
+
+    inserted: Rows
+    updated: Rows
+    replaced: Rows
+    merged: Rows
+
+
+def windows(rows: Rows, interval: Interval, timezone: str) -> Iterator[Window]:
+    """Cut ascending `rows` of `interval` where whole coarser buckets end, so that no stretch is
+    long or mostly gap."""
+    ts = _ts(rows)
+    coarser = COARSER.get(interval)
+    starts = ts if coarser is None else bucket_starts(ts, coarser, timezone)
+    if np.any(starts[1:] < starts[:-1]):  # a clock set back over midnight
+        order = np.argsort(starts, kind="stable")
+        starts, rows = starts[order], rows[order]
+    length = 1 if coarser is None else coarser.length
+    margin = _LOCAL_MARGIN if coarser in (Interval.H4, Interval.D1) else 0
+    cuts = _cuts(starts, interval.length)
+    for begin, end in zip(cuts, [*cuts[1:], len(rows)], strict=True):
+        low, high = int(starts[begin]) - margin, int(starts[end - 1]) + length + margin
+        yield Window(_by_time(rows[begin:end]), low, high)
+
+
+def overlay(stored: Rows, rows: Rows) -> Change:
+    """Store `rows` over `stored` (both ascending and unique in ts, of one symbol).
+
+    An imported row replaces what differs, and any rolled row; a rolled row replaces only a rolled
+    one that differs. The source of an imported row is no difference.
+    """
+    if not len(stored):
+        return Change(rows, stored, stored, rows)
+    at = np.searchsorted(stored["ts"], rows["ts"])
+    known = stored["ts"][np.minimum(at, len(stored) - 1)] == rows["ts"]
+    at, after = at[known], rows[known]
+    before = stored[at]
+    replace = _replaces(before, after)
+    inserted, updated = rows[~known], after[replace]
+    merged = stored.copy()
+    merged[at[replace]] = updated
+    return Change(inserted, updated, before[replace], _by_time(np.concatenate([merged, inserted])))
+
+
+def rolled(change: Change, interval: Interval, timezone: str) -> Rows:
+    """Rows of the coarser `interval` for the buckets that the change touches, each from all its
+    bars and with the source of the last of them."""
+    if not len(change.inserted) and not len(change.updated):
+        return change.inserted
+    children = change.merged
+    keys = bucket_starts(_ts(children), interval, timezone)
+    if len(change.inserted) < len(children):
+        changed = np.concatenate([_ts(change.inserted), _ts(change.updated)])
+        within = np.isin(keys, np.unique(bucket_starts(changed, interval, timezone)))
+        keys, children = keys[within], children[within]
+    order = np.argsort(keys, kind="stable")
+    last = np.append(first_of_each(keys[order])[1:], len(keys)) - 1
+    bars = roll_up(bars_of(children), interval, timezone)
+    rows = rows_of(bars, int(children["symbol_id"][0]), 0, rolled=True)
+    rows["source_id"] = children["source_id"][order[last]]
+    return rows
+
+
+def _replaces(before: Rows, after: Rows) -> Flags:
+    differs = np.zeros(len(before), bool)
+    for name in _VALUES:
+        differs |= before[name] != after[name]
+    computed = after["rolled"]
+    differs |= before["rolled"] & ~computed
+    differs |= computed & (before["source_id"] != after["source_id"])
+    allowed: Flags = before["rolled"] | ~computed
+    return allowed & differs
+
+
+def _cuts(starts: Times, length: int) -> list[int]:
+    """Positions where a stretch begins; never between equal starts."""
+    gap = np.diff(starts, prepend=starts[0]) > _WIDEST_GAP * length
+    begins = np.maximum.accumulate(np.where(gap, starts, starts[0]))
+    piece = (starts - begins) // (_WIDEST_SPAN * length)
+    new = gap | (np.diff(piece, prepend=0) > 0)
+    new[0] = True
+    return [int(position) for position in np.flatnonzero(new)]
+
+
+def _by_time(rows: Rows) -> Rows:
+    ts = _ts(rows)
+    return rows if np.all(ts[1:] > ts[:-1]) else rows[np.argsort(ts, kind="stable")]
+
+
+def _ts(rows: Rows) -> Times:
+    found: Times = rows["ts"].view(np.int64)
+    return found

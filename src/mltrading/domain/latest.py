@@ -1,0 +1,74 @@
+"""The newest facts of a symbol out of its daily bars, for one row of the overview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from mltrading.domain.bars import DAY, Bars
+
+SESSIONS_NEEDED = 367
+"""At most 366 sessions lie within a year; one more is the close of a year ago."""
+
+_SPARK = 60
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of the newest session. Prices are adjusted; None where the history is too short."""
+
+    session: date
+    close: float
+    volume: float
+    close_1d: float | None
+    close_1w: float | None
+    close_1mo: float | None
+    close_1y: float | None
+    high_52w: float
+    low_52w: float
+    spark: list[float]
+
+
+def newest_facts(daily: Bars) -> Facts:
+    """Facts of the last of `daily` (as traded, at least the newest SESSIONS_NEEDED of a symbol,
+    or all; not empty).
+
+    A past close is that of the newest session on or before the same day one week, one calendar
+    month or year earlier; 52 weeks are the sessions after the same day a year earlier.
+    """
+    bars = daily.adjusted()
+    session = _EPOCH + timedelta(days=int(bars.ts[-1]) // DAY)
+    year_ago = _position(bars, _months_earlier(session, 12))
+    year = bars[year_ago + 1 :]
+    return Facts(
+        session=session,
+        close=float(bars.close[-1]),
+        volume=float(bars.volume[-1]),
+        close_1d=_close(bars, len(bars) - 2),
+        close_1w=_close(bars, _position(bars, session - timedelta(days=7))),
+        close_1mo=_close(bars, _position(bars, _months_earlier(session, 1))),
+        close_1y=_close(bars, year_ago),
+        high_52w=float(year.high.max()),
+        low_52w=float(year.low.min()),
+        spark=bars.close[-_SPARK:].tolist(),
+    )
+
+
+def _position(bars: Bars, day: date) -> int:
+    """Where the newest session on or before `day` is; -1 where there is none."""
+    label = (day - _EPOCH).days * DAY
+    return int(np.searchsorted(bars.ts, label, side="right")) - 1
+
+
+def _close(bars: Bars, position: int) -> float | None:
+    return float(bars.close[position]) if position >= 0 else None
+
+
+def _months_earlier(day: date, months: int) -> date:
+    """The same day of an earlier month, or that month's last."""
+    first = (np.datetime64(day, "M") - months).astype(date)
+    last = (np.datetime64(day, "M") - months + 1).astype("M8[D]").astype(date) - timedelta(days=1)
+    return date(first.year, first.month, min(day.day, last.day))
