@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
+from mltrading.domain import indicators
 from mltrading.domain.bars import Bars, Floats, Interval, Symbol
+from mltrading.domain.calendar import Calendar, Calendars
 from mltrading.domain.indicators import IndicatorSpec
-from mltrading.domain.view import ChartView
+from mltrading.domain.trust import staleness
+from mltrading.domain.view import ChartView, Range
+from mltrading.services.ports import BarReader
+from mltrading.services.windows import (
+    Shape,
+    Slice,
+    Source,
+    Window,
+    asked_window,
+    date_text,
+    floor_start,
+    load,
+    range_window,
+    session_labels,
+)
+
+LOADED = 1500
+"""A chart never carries more bars than this, padding included."""
+VISIBLE = 1300
+"""So many may be visible, which leaves padding to pan into."""
+OPENING = 250
+"""Visible bars of an interval asked for without a window: a year of sessions."""
+NEAREST = 100
+"""Bars shown before a window that turned out to lie in a hole of the data."""
+MIN_PADDING = 200
+DEFAULT_RANGE = Range.Y1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +113,185 @@ class Chart:
     quote: Quote | None
     available: tuple[Interval, ...]  # intervals this symbol can be shown in, finest first
     notes: list[str] = field(default_factory=list)
+
+
+def build(
+    view: ChartView, symbol: Symbol, reader: BarReader, calendars: Calendars, now: int
+) -> Chart:
+    """The chart of `symbol` as `view` asks for it, at the moment `now` (µs UTC)."""
+    source = Source(reader, symbol.id, symbol.timezone or "UTC", reader.series(symbol.id))
+    if not source.stored:
+        return _empty(view, symbol)
+    candidates, notes = _candidates(view.interval, source, symbol)
+    window, moved = _window(view, candidates[0], source)
+    covering = [i for i in candidates if source.covers(i, window)] or candidates[-1:]
+    interval, visible = source.finest(covering, window, VISIBLE)
+    shape = Shape(visible, MIN_PADDING, LOADED, _warm_up(view, interval))
+    found = load(source, interval, window, shape, now)
+    notes += moved
+    if found.first == found.last:
+        notes.append(_hole(source, interval, window))
+        window = Window(source.newest_start(interval, window.end, NEAREST), window.end)
+        found = load(source, interval, window, replace(shape, visible=NEAREST), now)
+    if view.interval and interval is not candidates[0]:
+        notes.append(_coarser(source, interval, candidates[0], candidates[0] in covering))
+    bars = found.bars[found.begin : found.stop]
+    series = source.series(interval)
+    return Chart(
+        symbol=symbol,
+        view=view,
+        interval=interval,
+        auto=interval is not view.interval,
+        bars=bars,
+        first_visible=found.first - found.begin,
+        last_visible=found.last - found.begin - 1,
+        window_start=window.start,
+        window_end=window.end,
+        indicators=[_lines(spec, found, interval, source.timezone) for spec in view.indicators],
+        more_left=floor_start(series.first_ts, interval) < bars.ts[0],
+        more_right=floor_start(series.last_ts, interval) > bars.ts[-1],
+        finer=any(source.overlaps(i, window) for i in candidates if i.length < interval.length),
+        trust=_trust(symbol, source, interval, found, calendars.get(symbol.calendar, now), now),
+        quote=_quote(source, interval, found),
+        available=source.available,
+        notes=notes,
+    )
+
+
+def _empty(view: ChartView, symbol: Symbol) -> Chart:
+    nothing = DataTrust(None, None, "", None, False, False, "", "", symbol.simulated)
+    return Chart(
+        symbol=symbol,
+        view=view,
+        interval=view.interval or Interval.D1,
+        auto=view.interval is None,
+        bars=Bars.empty(),
+        first_visible=0,
+        last_visible=-1,
+        window_start=view.start or 0,
+        window_end=view.end or 0,
+        indicators=[],
+        more_left=False,
+        more_right=False,
+        finer=False,
+        trust=nothing,
+        quote=None,
+        available=(),
+        notes=[
+            f"{symbol.code} has no bars yet; import a file of them with "
+            "`mltrading import FILE --symbol CODE`."
+        ],
+    )
+
+
+def _candidates(
+    asked: Interval | None, source: Source, symbol: Symbol
+) -> tuple[list[Interval], list[str]]:
+    """The intervals that may be shown, finest first: none finer than the one asked for."""
+    known = source.available
+    if asked is None or asked in known:
+        return [i for i in known if asked is None or i.length >= asked.length], []
+    coarser = [i for i in known if i.length > asked.length] or [known[-1]]
+    finest = f"Bars of {asked.value} are not stored for {symbol.code}"
+    return coarser, [f"{finest}; the finest is {known[0].value}."]
+
+
+def _window(view: ChartView, asked: Interval, source: Source) -> tuple[Window, list[str]]:
+    """The window of the view; without any, a year, or the newest bars of an asked interval."""
+    if view.start is not None or view.end is not None:
+        return asked_window(view.start, view.end, source.span)
+    if view.range is None and view.interval is not None:
+        end = source.series(asked).last_ts + 1
+        return Window(source.newest_start(asked, end, OPENING), end), []
+    return range_window(view.range or DEFAULT_RANGE, source.span), []
+
+
+def _warm_up(view: ChartView, interval: Interval) -> int:
+    return max((indicators.warm_up(spec, interval) for spec in view.indicators), default=0)
+
+
+def _hole(source: Source, interval: Interval, window: Window) -> str:
+    """Why a window inside the data shows other bars than were asked for."""
+    before = source.reader.before(source.symbol_id, _stored(interval), window.start, 1)
+    after = source.reader.after(source.symbol_id, _stored(interval), window.end, 1)
+    dates = [date_text(int(b.ts[0])) for b in (before, after) if len(b)]
+    return f"No bars in the window asked for; the nearest are of {' and '.join(dates)}."
+
+
+def _coarser(source: Source, shown: Interval, asked: Interval, covered: bool) -> str:
+    if covered:
+        return f"Shown as {shown.value}: the window holds over {VISIBLE} bars of {asked.value}."
+    series = source.series(asked)
+    span = f"{date_text(series.first_ts)} to {date_text(series.last_ts)}"
+    return f"Shown as {shown.value}: bars of {asked.value} reach from {span}."
+
+
+def _stored(interval: Interval) -> Interval:
+    return interval if interval.stored else Interval.D1
+
+
+def _lines(spec: IndicatorSpec, found: Slice, interval: Interval, timezone: str) -> IndicatorLines:
+    """One indicator over the loaded bars. It is given exactly its own warm-up, so that its
+    values do not depend on which other indicators are drawn."""
+    entry = indicators.REGISTRY[spec.name]
+    begin = max(0, found.begin - indicators.warm_up(spec, interval))
+    lines = indicators.compute(spec, found.bars[begin : found.stop], interval, timezone)
+    return IndicatorLines(
+        spec=spec,
+        label=indicators.label(spec, interval),
+        pane=entry.pane,
+        lines={name: lines[name][found.begin - begin :] for name in entry.lines},
+    )
+
+
+def _trust(
+    symbol: Symbol,
+    source: Source,
+    interval: Interval,
+    found: Slice,
+    calendar: Calendar | None,
+    now: int,
+) -> DataTrust:
+    series = source.series(interval)
+    age = staleness(calendar, source.newest_session, now)
+    return DataTrust(
+        newest_ts=source.newest,
+        stale_sessions=age.sessions,
+        stale_text=age.text,
+        missing_sessions=_missing(calendar, source, interval, found),
+        adjusted=series.adjusted,
+        has_volume=series.has_volume,
+        source=series.source,
+        notice=series.notice,
+        simulated=symbol.simulated,
+    )
+
+
+def _missing(
+    calendar: Calendar | None, source: Source, interval: Interval, found: Slice
+) -> int | None:
+    """Sessions of the exchange between the first and last visible ones that have no bar."""
+    if interval.intraday:
+        labels = session_labels(found.bars.ts[found.first : found.last], source.timezone)
+    else:
+        begin = found.bars.ts[found.first]
+        after = found.bars.ts[found.last :]
+        stop = after[0] if len(after) else found.labels[-1] + 1
+        labels = found.labels[(found.labels >= begin) & (found.labels < stop)]
+    start, end = int(labels[0]), int(labels[-1]) + 1
+    if calendar is None or not calendar.covers(start, end):
+        return None
+    return len(calendar.missing(labels, start, end))
+
+
+def _quote(source: Source, interval: Interval, found: Slice) -> Quote | None:
+    days = source.stored.get(Interval.D1)
+    if days is None:
+        return None
+    bars = found.bars
+    if interval is not Interval.D1 or bars.ts[-1] < days.last_ts:
+        end = days.last_ts + 1
+        bars = source.reader.before(source.symbol_id, Interval.D1, end, 2).adjusted()
+    close = float(bars.close[-1])
+    previous = float(bars.close[-2]) if len(bars) > 1 else math.nan
+    return Quote(close, close - previous, 100 * (close / previous - 1), int(bars.ts[-1]))

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from mltrading.domain.access import Actor, Permission
+from mltrading.domain.bars import Symbol
+from mltrading.domain.calendar import Calendars
+from mltrading.domain.query import to_micros
+from mltrading.domain.view import ChartView, CompareView, OverviewQuery
+from mltrading.errors import InvalidView, UnknownSymbol
+from mltrading.services import charting, comparing, overview
 from mltrading.services.charting import Chart, DataTrust, IndicatorLines, Quote
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
 from mltrading.services.overview import GroupCount, Overview, OverviewRow
+from mltrading.services.ports import BarReader, Symbols
 
 __all__ = [
     "Chart",
@@ -14,7 +26,89 @@ __all__ = [
     "DataTrust",
     "GroupCount",
     "IndicatorLines",
+    "Market",
     "Overview",
     "OverviewRow",
     "Quote",
 ]
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present moment, aware."""
+
+
+class Market:
+    """Reads only. Every verb takes the actor first and needs the right to see data."""
+
+    def __init__(
+        self, symbols: Symbols, bars: BarReader, calendars: Calendars, clock: Clock
+    ) -> None:
+        self._symbols = symbols
+        self._bars = bars
+        self._calendars = calendars
+        self._clock = clock
+
+    def chart(self, actor: Actor, view: ChartView) -> Chart:
+        """The chart that `view` asks for; without a symbol, of the first one by code.
+
+        Raises UnknownSymbol, with the nearest code where there is one.
+        """
+        _require_data(actor)
+        symbol = self._first() if view.symbol is None else self._known(view.symbol)
+        view = replace(view, symbol=symbol.code)
+        return charting.build(view, symbol, self._bars, self._calendars, self._now())
+
+    def overview(self, actor: Actor, query: OverviewQuery) -> Overview:
+        """One page of the table of symbols, and the breadth of sectors and industries."""
+        _require_data(actor)
+        return overview.build(query, self._symbols.latest(), self._calendars, self._now())
+
+    def compare(self, actor: Actor, view: CompareView) -> Comparison:
+        """The comparison of the view's symbols. An unknown one is left out with a note.
+
+        Raises InvalidView for a view without symbols, UnknownSymbol when none of them is known.
+        """
+        _require_data(actor)
+        if not view.symbols:
+            raise InvalidView("nothing to compare: add symbols, as in /compare?symbols=AAPL,IBM")
+        known: list[Symbol] = []
+        unknown: list[UnknownSymbol] = []
+        for code in view.symbols:
+            try:
+                known.append(self._known(code))
+            except UnknownSymbol as error:
+                unknown.append(error)
+        if not known:
+            raise unknown[0]
+        known = list({symbol.code: symbol for symbol in known}.values())
+        view = replace(view, symbols=tuple(symbol.code for symbol in known))
+        notes = [f"Left out: {error}." for error in unknown]
+        return comparing.build(view, known, notes, self._bars, self._calendars, self._now())
+
+    def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:
+        """Symbols whose code or name contains `text`, the exact code first."""
+        _require_data(actor)
+        return self._symbols.find(text.strip(), limit)
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
+
+    def _first(self) -> Symbol:
+        found = self._symbols.find("", 1)
+        if not found:
+            raise UnknownSymbol("no symbol is stored yet; import bars with `mltrading import FILE`")
+        return found[0]
+
+    def _known(self, code: str) -> Symbol:
+        symbol = self._symbols.get(code) or self._symbols.get(code.upper())
+        if symbol is not None:
+            return symbol
+        nearest = self._symbols.nearest(code)
+        hint = f"; nearest known: '{nearest}'" if nearest else "; no symbol is stored yet"
+        raise UnknownSymbol(f"unknown symbol '{code}'{hint}")
+
+
+def _require_data(actor: Actor) -> None:
+    if not actor.may(Permission.VIEW_ALL_DATA):
+        actor.require(Permission.VIEW_SHARED_DATA)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from statistics import median
 
 from mltrading.domain.bars import Interval, Symbol
+from mltrading.domain.calendar import Calendars
+from mltrading.domain.trust import staleness
 from mltrading.domain.view import OverviewQuery
+from mltrading.services.ports import Latest
 
 PAGE_ROWS = 100
 UNCLASSIFIED = "Unclassified"
@@ -74,3 +80,118 @@ class Overview:
     sectors: list[GroupCount]
     industries: list[GroupCount]
     notes: list[str] = field(default_factory=list)
+
+
+def build(query: OverviewQuery, latest: list[Latest], calendars: Calendars, now: int) -> Overview:
+    """The overview of `latest` that `query` asks for, at the moment `now` (µs UTC)."""
+    stored = [_row(entry, calendars, now) for entry in latest]
+    searched = [row for row in stored if _matches(row.symbol, query.q)]
+    in_sector = [row for row in searched if query.sector in (None, row.sector)]
+    matching = [row for row in in_sector if query.industry in (None, row.industry)]
+    pages = max(1, math.ceil(len(matching) / PAGE_ROWS))
+    page = min(query.page, pages)
+    ordered = _sorted(matching, query.sort, query.descending)
+    return Overview(
+        query=replace(query, page=page),
+        rows=ordered[(page - 1) * PAGE_ROWS : page * PAGE_ROWS],
+        matching=len(matching),
+        pages=pages,
+        stored=len(stored),
+        stale=sum(row.stale for row in stored),
+        sectors=_breadth(searched, lambda row: row.sector),
+        industries=_breadth(in_sector, lambda row: row.industry),
+        notes=_notes(query, stored, matching),
+    )
+
+
+def _row(entry: Latest, calendars: Calendars, now: int) -> OverviewRow:
+    symbol = entry.symbol
+    age = staleness(calendars.get(symbol.calendar, now), entry.session, now)
+    width = entry.high_52w - entry.low_52w
+    return OverviewRow(
+        symbol=symbol,
+        sector=symbol.sector or UNCLASSIFIED,
+        industry=symbol.industry or UNCLASSIFIED,
+        newest_ts=entry.ts,
+        interval=entry.interval,
+        session=entry.session,
+        close=entry.close,
+        change_1d=entry.close / entry.close_1d - 1,
+        change_1w=entry.close / entry.close_1w - 1,
+        change_1mo=entry.close / entry.close_1mo - 1,
+        change_1y=entry.close / entry.close_1y - 1,
+        volume=entry.volume,
+        position_52w=(entry.close - entry.low_52w) / width if width > 0 else math.nan,
+        spark=entry.spark,
+        stale=age.stale,
+        stale_sessions=age.sessions,
+        stale_text=age.text,
+    )
+
+
+def _matches(symbol: Symbol, text: str) -> bool:
+    folded = text.casefold()
+    return folded in symbol.code.casefold() or folded in symbol.name.casefold()
+
+
+_SORT_KEYS: dict[str, Callable[[OverviewRow], str | float]] = {
+    "symbol": lambda row: row.symbol.code,
+    "name": lambda row: row.symbol.name.casefold(),
+    "sector": lambda row: row.sector,
+    "industry": lambda row: row.industry,
+    "close": lambda row: row.close,
+    "change_1d": lambda row: row.change_1d,
+    "change_1w": lambda row: row.change_1w,
+    "change_1mo": lambda row: row.change_1mo,
+    "change_1y": lambda row: row.change_1y,
+    "volume": lambda row: row.volume,
+    "position_52w": lambda row: row.position_52w,
+    "newest": lambda row: row.newest_ts,
+    "stale": lambda row: math.nan if row.stale_sessions is None else row.stale_sessions,
+}
+
+
+def _sorted(rows: list[OverviewRow], column: str, descending: bool) -> list[OverviewRow]:
+    """By one column, equals by code, unknown values last whatever the direction."""
+    key = _SORT_KEYS[column]
+    by_code = sorted(rows, key=lambda row: row.symbol.code)
+    known = [row for row in by_code if not _unknown(key(row))]
+    unknown = [row for row in by_code if _unknown(key(row))]
+    return sorted(known, key=key, reverse=descending) + unknown
+
+
+def _unknown(value: str | float) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _breadth(rows: Iterable[OverviewRow], group: Callable[[OverviewRow], str]) -> list[GroupCount]:
+    """One count a group, the largest first, equals by name."""
+    changes: dict[str, list[float]] = {}
+    for row in rows:
+        changes.setdefault(group(row), []).append(row.change_1d)
+    counts = [_count(name, found) for name, found in changes.items()]
+    return sorted(counts, key=lambda count: (-count.symbols, count.name))
+
+
+def _count(name: str, changes: list[float]) -> GroupCount:
+    known = [change for change in changes if not math.isnan(change)]
+    return GroupCount(
+        name=name,
+        symbols=len(changes),
+        advancing=sum(change > 0 for change in known),
+        declining=sum(change < 0 for change in known),
+        unchanged=sum(change == 0 for change in known),
+        unknown=len(changes) - len(known),
+        median_change=median(known) if known else math.nan,
+    )
+
+
+def _notes(
+    query: OverviewQuery, stored: list[OverviewRow], matching: list[OverviewRow]
+) -> list[str]:
+    if not stored:
+        return ["No bars are stored yet; import some with `mltrading import FILE`."]
+    if not matching:
+        filters = [query.q and f"'{query.q}'", query.sector, query.industry]
+        return [f"No symbol matches {', '.join(f for f in filters if f)}."]
+    return []
