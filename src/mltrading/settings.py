@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mltrading.errors import ConfigurationError
@@ -24,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """The repository root, beside whose files the package runs."""
 
 PREFIX = "MLTRADING_"
+TESTS_PREFIX = "MLTRADING_TEST_"  # what the test suite tells itself
+WEB_WORKERS = 2  # processes of 4 threads: what a 2-core machine keeps busy
 EnvironmentName = Literal["development", "staging", "production"]
 Switch = Annotated[bool, Field(description="true or false")]
 Text = Annotated[str, Field(min_length=1, description="a text")]
@@ -123,7 +124,7 @@ def load_settings() -> Settings:
     try:
         variables = Variables()
     except ValidationError as error:
-        raise ConfigurationError(_explain_variable(error.errors()[0])) from None
+        raise ConfigurationError(_explain_variable(dict(error.errors()[0]))) from None
     file = _load_file(variables)
     debug = file.debug_mode if variables.dash_debug is None else variables.dash_debug
     if debug and variables.environment == "production":
@@ -146,7 +147,8 @@ def load_settings() -> Settings:
 def _refuse_unknown_variables() -> None:
     known = [name.upper() for name in Variables.model_fields]
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
+        ours = name.startswith(PREFIX) and not name.startswith(TESTS_PREFIX)
+        if ours and name not in known:
             raise ConfigurationError(
                 f"unknown setting {name} in the environment; {_suggest(name, known, PREFIX)}"
             )
@@ -158,7 +160,7 @@ def _suggest(name: str, known: list[str], prefix: str = "") -> str:
     return f"nearest known: '{found}' (known: {allowed})" if found else f"known: {allowed}"
 
 
-def _explain_variable(error: ErrorDetails) -> str:
+def _explain_variable(error: dict[str, Any]) -> str:
     field = str(error["loc"][0])
     allowed = Variables.model_fields[field].description or "another value"
     return f"{field.upper()} must be {allowed}{_found(error['input'])}"
@@ -216,7 +218,7 @@ def parse_environment_file(path: Path) -> EnvironmentFile:
     try:
         return EnvironmentFile.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError(_explain_key(error.errors()[0], lines, path)) from None
+        raise ConfigurationError(_explain_key(dict(error.errors()[0]), lines, path)) from None
 
 
 def _plain(
@@ -239,7 +241,7 @@ def _plain(
     return values
 
 
-def _explain_key(error: ErrorDetails, lines: dict[tuple[str, ...], int], path: Path) -> str:
+def _explain_key(error: dict[str, Any], lines: dict[tuple[str, ...], int], path: Path) -> str:
     at = tuple(map(str, error["loc"]))
     known = max((place for place in lines if at[: len(place)] == place), key=len)
     where = f"{path} line {lines[known]}"
@@ -294,12 +296,5 @@ def complete_url(url: str, database: DatabaseSection) -> str:
         )
     name = parts.path if parts.path.strip("/") else f"/{quote(database.name or '')}"
     path = "" if name == "/" and not parts.path else name
-    return urlunsplit(
-        (
-            "postgresql",
-            parts.netloc,
-            path,
-            urlencode(query, safe="/,", quote_via=quote),
-            "",
-        )
-    )
+    options = f"?{urlencode(query, safe='/,', quote_via=quote)}" if query else ""
+    return f"postgresql://{parts.netloc}{path}{options}"

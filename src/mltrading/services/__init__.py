@@ -1,0 +1,36 @@
+"""What a user may ask of the program, one verb each; the actor comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mltrading.domain.calendar import Calendars
+    from mltrading.services.health import Health
+    from mltrading.services.market import Market
+    from mltrading.utils.clock import Clock
+
+
+class Features(Protocol):
+    """What this deployment shows."""
+
+    @property
+    def advanced_charts(self) -> bool: ...
+
+    @property
+    def comparison_mode(self) -> bool: ...
+
+    @property
+    def test_mode(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All of them, joined by app.py and handed to whoever draws the answers."""
+
+    market: Market
+    health: Health
+    features: Features
+    calendars: Calendars
+    clock: Clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -175,3 +176,23 @@ class BarFile(Protocol):
 
 class BarFiles(Protocol):
     def open(self, path: Path, options: ReadOptions) -> BarFile: ...
+
+
+class DatabaseState(Enum):
+    """What a probe of the own database found. The value is the code that is shown."""
+
+    OK = "ok"
+    OUTDATED = "database_schema_outdated"  # answers, but migrations are missing
+    UNREACHABLE = "database_unreachable"
+    TIMEOUT = "database_timeout"
+    ERROR = "database_error"
+
+    @property
+    def answers(self) -> bool:
+        return self in (DatabaseState.OK, DatabaseState.OUTDATED)
+
+
+class DatabaseProbe(Protocol):
+    def check(self, timeout_seconds: float) -> DatabaseState:
+        """Ask the database, on a connection of the probe's own. Called by one thread at a time;
+        raises for no failure of the database."""

@@ -1,0 +1,116 @@
+"""`mltrading` = `python -m mltrading`: reads the command line and runs one command.
+
+An error is one line on stderr: exit code 1, or 2 where the command line itself is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import NoReturn
+
+from mltrading.errors import MLTradingError
+from mltrading.utils.text import one_line
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    name: str
+    module: str
+    help: str
+    example: str
+
+
+COMMANDS = (
+    Command("serve", "serve", "start the dashboard and print its address", "serve --port 8051"),
+    Command("db", "db", "look after the database", "db upgrade"),
+    Command(
+        "import",
+        "import_bars",
+        "store the bars of CSV and Parquet files",
+        "import AAPL.csv --symbol AAPL --interval 1d",
+    ),
+    Command("sample", "sample", "load the bundled sample data", "sample --simulated"),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"mltrading: {one_line(message)} (see {self.prog} --help)\n")
+
+
+def build_parser(words: Sequence[str]) -> Parser:
+    """The parser, with the arguments of the commands named in `words`; the others' modules are
+    not imported, to start fast."""
+    parser = Parser(
+        prog="mltrading",
+        description="Charts and honest figures of market data, from PostgreSQL.",
+        epilog="example: mltrading serve",
+    )
+    parser.add_argument("--version", action=ShowVersion)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        one = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            epilog=f"example: mltrading {command.example}",
+        )
+        if command.name in words:
+            import_module(f"mltrading.cli.{command.module}").configure(one)
+    return parser
+
+
+class ShowVersion(argparse.Action):
+    """Prints the version, which is looked up only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> NoReturn:
+        from mltrading import __version__
+
+        print(__version__)
+        parser.exit()
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    words = sys.argv[1:] if words is None else words
+    arguments = build_parser(words).parse_args(words)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    sys.exit(guarded(lambda: run(arguments)))
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The exit code of `run`, with every error that a user can meet said in one line."""
+    try:
+        return run()
+    except MLTradingError as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # the reader of our output, `head` say, had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _fail(f"disk full while writing {error.filename or 'a file'}; free some space")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _fail(message: str) -> int:
+    print(f"mltrading: {one_line(message)}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Joins settings, adapters, services and dashboard. mypy proves here that adapters fit ports."""
+
+from __future__ import annotations
+
+from dash import Dash
+
+from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.bars import PostgresBars
+from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.dashboard import create_dashboard
+from mltrading.dashboard.health import health_blueprint
+from mltrading.domain.calendar import Calendars
+from mltrading.services import Services
+from mltrading.services.health import Health
+from mltrading.services.market import Market
+from mltrading.settings import WEB_WORKERS, Settings
+from mltrading.utils.clock import SystemClock
+
+
+def build_services(settings: Settings, url: str) -> Services:
+    """Every service over the database at `url`; connects with the first question, not before."""
+    # At busy moments a pool doubles, so each worker keeps half of its share.
+    database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
+    clock, calendars = SystemClock(), Calendars()
+    return Services(
+        market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
+        health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
+        features=settings.features,
+        calendars=calendars,
+        clock=clock,
+    )
+
+
+def create_app(settings: Settings, url: str) -> Dash:
+    """The dashboard over the database at `url`, ready for several threads and for forking."""
+    services = build_services(settings, url)
+    app = create_dashboard(services)
+    app.server.register_blueprint(health_blueprint(services.health))
+    if settings.debug:
+        app.enable_dev_tools(debug=True, dev_tools_hot_reload=False)
+    # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
+    app._setup_server()
+    return app

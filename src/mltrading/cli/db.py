@@ -1,0 +1,47 @@
+"""`mltrading db upgrade`: bring the database to the schema that this program needs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mltrading.cli.database import start_embedded
+from mltrading.settings import load_settings
+from mltrading.utils.progress import Progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    one = actions.add_parser(
+        "upgrade",
+        help="apply the migrations that are missing; safe to repeat and to run at once",
+        epilog="example: mltrading db upgrade --json",
+    )
+    one.add_argument("--json", action="store_true", help="report as one line of JSON")
+    one.set_defaults(run=upgrade)
+
+
+def upgrade(arguments: argparse.Namespace) -> int:
+    from mltrading.adapters.postgres import migrate
+
+    settings = load_settings()
+    server = None
+    with Progress() as say:
+        try:
+            if settings.database_url is None:
+                server, url = start_embedded(settings, say)
+            else:
+                url = settings.database_url.get_secret_value()
+                say("Connecting to the database")
+            applied = migrate.upgrade(url, say)
+        finally:
+            if server is not None:
+                server.close()
+    version = len(migrate.migrations())
+    if arguments.json:
+        print(json.dumps({"version": version, "applied": applied}))
+    elif applied:
+        print(f"applied {', '.join(map(str, applied))}; the schema is at version {version}")
+    else:
+        print(f"nothing to do: the schema is at version {version}")
+    return 0

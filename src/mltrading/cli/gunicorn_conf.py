@@ -1,0 +1,55 @@
+"""How gunicorn runs the dashboard: `gunicorn -c python:mltrading.cli.gunicorn_conf
+mltrading.wsgi:server`, and in-process by `mltrading serve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from mltrading.settings import WEB_WORKERS
+
+bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"
+worker_class = "gthread"  # a slow query occupies one thread, and the others go on answering
+workers = WEB_WORKERS
+threads = 4
+preload_app = True  # one import for all workers, whose memory is shared until written
+timeout = 60
+graceful_timeout = 25  # platforms kill after 30 s
+keepalive = 5
+control_socket_disable = True  # it would open ~/.gunicorn/gunicorn.ctl
+loglevel = "warning"
+if os.access("/dev/shm", os.W_OK):  # noqa: S108 - the heartbeat must not wait for a disk
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+_PR_SET_PDEATHSIG = 1
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:
+    """A worker ends with its master, even when that was killed and could not tell it."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != worker.ppid:  # it died before the call above
+        os._exit(0)
+
+
+def application(server: Any, options: dict[str, Any]) -> Any:
+    """gunicorn around an application object of this process; `run()` it."""
+    from gunicorn.app.base import BaseApplication
+
+    class Application(BaseApplication):  # type: ignore[misc,unused-ignore]
+        cfg: Any
+
+        def load_config(self) -> None:
+            for name in self.cfg.settings.keys() & options.keys():
+                self.cfg.set(name, options[name])
+
+        def load(self) -> Any:
+            return server
+
+    run: Any = Application
+    return run()
