@@ -1,0 +1,108 @@
+"""The metrics of a comparison as a table; what is not known says why."""
+
+from __future__ import annotations
+
+import math
+
+from dash import html
+from dash.development.base_component import Component
+
+from mltrading.dashboard.components import Children, missing, simulated_mark, stale_mark
+from mltrading.dashboard.figures.numbers import shortened
+from mltrading.dashboard.figures.panes import signed_percent
+from mltrading.domain.metrics import BASIS, NEEDED_SESSIONS
+from mltrading.services.market import CompareLine, CompareMetrics, Comparison
+
+
+def metrics_table(comparison: Comparison) -> Component:
+    """One row a symbol in the order of the lines, and below it what the numbers rest on."""
+    first = comparison.rows[0].symbol.code
+    heads = [
+        ("Symbol", ""),
+        ("Return", "Last close over first close of the window, less 1"),
+        ("Volatility", "Standard deviation of per-session returns, annualised"),
+        ("Sharpe", "Mean over standard deviation of per-session returns, annualised"),
+        ("Max drawdown", "Deepest fall from a peak inside the window"),
+        (f"Corr. to {first}", "Correlation of returns over the sessions both have"),
+        ("Avg volume", "Mean volume of a session"),
+        ("Sessions", "Sessions in the window that the row rests on"),
+    ]
+    body = [
+        _row(row, line, number)
+        for number, (row, line) in enumerate(zip(comparison.rows, comparison.lines, strict=True))
+    ]
+    head = [
+        html.Th(name, title=about, scope="col", className="" if name == "Symbol" else "number")
+        for name, about in heads
+    ]
+    table = html.Table(
+        [html.Thead(html.Tr(head)), html.Tbody(body)], className="table compare-table"
+    )
+    basis = html.P(f"{BASIS[0].upper()}{BASIS[1:]}.", className="muted")
+    return html.Div([html.Div(table, className="table-wrap", tabIndex="0"), basis])
+
+
+def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
+    metrics, symbol = row.metrics, row.symbol
+    sessions = metrics.sessions
+    marks = [simulated_mark()] if symbol.simulated else []
+    if line.stale_text:
+        marks.append(stale_mark(line.stale_text))
+    name = [
+        html.Span(className=f"swatch series-{number + 1}"),
+        html.B(symbol.code),
+        " ",
+        html.Span(symbol.name, className="muted"),
+        *marks,
+    ]
+    cells = [
+        _signed(metrics.total_return, "total_return", sessions),
+        _number(metrics.volatility, "volatility", sessions, f"{metrics.volatility:.2%}"),
+        _number(metrics.sharpe, "sharpe", sessions, _plain(metrics.sharpe)),
+        _signed(metrics.max_drawdown, "max_drawdown", sessions),
+        _correlation(row),
+        _number(
+            metrics.average_volume, "average_volume", sessions, _volume(metrics.average_volume)
+        ),
+        _cell(f"{sessions:,}"),
+    ]
+    return html.Tr([html.Th(name, scope="row"), *cells])
+
+
+def _cell(children: Children, class_name: str = "", title: str = "") -> Component:
+    return html.Td(children, className=f"number {class_name}".strip(), title=title)
+
+
+def _number(value: float, metric: str, sessions: int, said: str) -> Component:
+    """The figure with the sessions it rests on, or why it is not known."""
+    if math.isfinite(value):
+        return _cell(said, title=f"rests on {sessions:,} sessions")
+    needed = NEEDED_SESSIONS[metric]
+    if sessions < needed:
+        return _cell(missing(f"needs {needed} sessions, the window has {sessions}"))
+    return _cell(missing("not defined: nothing moved over these sessions"))
+
+
+def _signed(value: float, metric: str, sessions: int) -> Component:
+    cell = _number(value, metric, sessions, signed_percent(value * 100))
+    if math.isfinite(value) and value:
+        cell.className += " up" if value > 0 else " down"
+    return cell
+
+
+def _correlation(row: CompareMetrics) -> Component:
+    cell = _number(row.correlation, "correlation", row.common_sessions, _plain(row.correlation))
+    if math.isfinite(row.correlation) and row.common_sessions != row.metrics.sessions:
+        cell.children = [
+            html.Span(f"{row.common_sessions:,} common ", className="muted"),
+            cell.children,
+        ]
+    return cell
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _volume(value: float) -> str:
+    return shortened(value) if math.isfinite(value) else ""
