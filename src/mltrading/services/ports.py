@@ -167,8 +167,11 @@ class BarFile(Protocol):
 
     interval: Interval
     notes: list[str]  # what was inferred, one line each
-    symbols: list[SymbolDetails]  # grows while the rows are read
     size: int
+
+    @property
+    def symbols(self) -> list[SymbolDetails]:
+        """Those met so far; grows while the rows are read."""
 
     def rows(self) -> Iterator[ReadRows]:
         """All rows, in pieces of bounded size. Read once."""
