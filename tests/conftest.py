@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.browser_fixtures", "tests.database_fixtures"]
+pytest_plugins = ["tests.database_fixtures", "tests.browser_fixtures", "tests.live_fixtures"]

@@ -1,0 +1,74 @@
+"""The dashboard as it is served: gunicorn, two processes, on a loaded PostgreSQL."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import market_data
+from tests.database_fixtures import database_on, execute
+
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def market_url(server_url: str, template: str, run_folder: Path) -> str:
+    """The URL of a database with the market of `market_data`, loaded once a run. Read only."""
+    record = run_folder / "market"
+    with (run_folder / "market.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not record.exists():
+            name = f"mlt_market_{secrets.token_hex(4)}"
+            execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+            market_data.load(database_on(server_url, name))
+            record.write_text(name)
+    return database_on(server_url, record.read_text())
+
+
+@pytest.fixture(scope="session")
+def live_url(market_url: str, run_folder: Path) -> Iterator[str]:
+    """The address of the dashboard over that market."""
+    with served(market_url, run_folder) as url:
+        yield url
+
+
+@contextmanager
+def served(database_url: str, folder: Path, **environment: str) -> Iterator[str]:
+    """Gunicorn on a free port until the block ends; its log is shown when a test fails."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    port = listener.getsockname()[1]
+    log = folder / f"gunicorn-{port}.log"
+    with listener, log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "mltrading.wsgi:server", "--workers", "2"]
+            + ["--threads", "4", "--bind", f"fd://{listener.fileno()}", "--log-level", "warning"],
+            env={**os.environ, "DATABASE_URL": database_url, **environment},
+            pass_fds=[listener.fileno()],
+            stdout=output,
+            stderr=output,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(url, log)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(url: str, log: Path) -> None:
+    # The socket listens already: the first request waits in it until a worker accepts.
+    try:
+        urllib.request.urlopen(f"{url}/health/ready", timeout=START_SECONDS).read()
+    except OSError as error:
+        pytest.fail(f"the dashboard did not start: {error}\n{log.read_text()}", pytrace=False)
