@@ -1,11 +1,12 @@
 """Whether this deployment is well, for load balancers and people on call.
 
-An answer never takes longer than `DEADLINE_SECONDS`, however the database fails, and never holds
+An answer never takes longer than the deadline, however the database fails, and never holds
 more than a code: messages of the database name hosts and users.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from datetime import datetime
 
 from mltrading.services.ports import DatabaseProbe, DatabaseState
 from mltrading.utils.clock import Clock
+
+log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 1.9  # the probe alone; /health as a whole is promised within 2 s
 FRESH_SECONDS = 2.0
@@ -40,10 +43,12 @@ class Health:
         probe: DatabaseProbe,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
+        deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._probe = probe
         self._clock = clock
         self._monotonic = monotonic
+        self._deadline_seconds = deadline_seconds
         self._changed = threading.Condition()
         self._running = False
         self._state = DatabaseState.TIMEOUT
@@ -81,16 +86,17 @@ class Health:
                 self._running = True
                 threading.Thread(target=self._check, name="health", daemon=True).start()
             done = self._changed.wait_for(
-                lambda: self._checked_at >= asked_at or not self._running, DEADLINE_SECONDS
+                lambda: self._checked_at >= asked_at or not self._running, self._deadline_seconds
             )
             return self._state if done else DatabaseState.TIMEOUT
 
     def _check(self) -> None:
-        state = DatabaseState.ERROR
         try:
-            state = self._probe.check(DEADLINE_SECONDS)
-        finally:
-            with self._changed:
-                self._state, self._running = state, False
-                self._checked_at = self._monotonic()
-                self._changed.notify_all()
+            state = self._probe.check(self._deadline_seconds)
+        except Exception:  # a broken probe must not leave those who ask waiting
+            log.exception("the health check itself failed")
+            state = DatabaseState.ERROR
+        with self._changed:
+            self._state, self._running = state, False
+            self._checked_at = self._monotonic()
+            self._changed.notify_all()

@@ -1,0 +1,177 @@
+"""/health over HTTP beside a real PostgreSQL that is stopped, frozen, restarted and shot at."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from mltrading.adapters.postgres.embedded import EmbeddedServer
+from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.migrate import migrations, upgrade
+from mltrading.adapters.postgres.server_folder import is_supervised
+from mltrading.dashboard.health import health_blueprint
+from mltrading.services.health import Health
+from mltrading.utils.clock import SystemClock
+from tests.database_fixtures import FAST, execute
+from tests.waiting import wait_until
+
+SCHEMA = len(migrations())
+LIMIT_SECONDS = 2.0
+
+
+def make_client(url: str, schema: int = SCHEMA) -> FlaskClient:
+    """HTTP to a server with nothing but health, whose answers are never reused."""
+    ticks = iter(range(0, 10**9, 10))
+    health = Health(PostgresProbe(url, schema), SystemClock(), lambda: float(next(ticks)))
+    server = Flask("health")
+    server.register_blueprint(health_blueprint(health))
+    return server.test_client()
+
+
+class Server:
+    """A PostgreSQL of one test's own, to be stopped, frozen and started again."""
+
+    def __init__(self, home: Path, binaries: Path | None) -> None:
+        self._embedded = EmbeddedServer(home, binaries, settings=FAST)
+        self.url = self.start()
+
+    def start(self) -> str:
+        return self._embedded.start()
+
+    def stop(self) -> None:
+        self._embedded.close()
+        wait_until(lambda: not is_supervised(self._embedded.folder), "the server stops")
+
+    def processes(self) -> list[int]:
+        """The server's processes, the main one first."""
+        data = self._embedded.folder / "data"
+        main = int((data / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *map(int, children)]
+
+    def signal(self, number: int) -> None:
+        for pid in self.processes():
+            os.kill(pid, number)
+
+
+@pytest.fixture
+def server(tmp_path: Path, binaries: Path | None) -> Iterator[Server]:
+    server = Server(tmp_path / "home", binaries)
+    upgrade(server.url)
+    yield server
+    server.stop()
+
+
+@pytest.mark.smoke
+def test_healthy_answer_has_the_promised_shape(database_url: str) -> None:
+    answer = make_client(database_url).get("/health")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.get_json()
+    assert body.keys() == {"status", "timestamp", "checks"}
+    assert body["status"] == "healthy"
+    assert body["checks"] == {"database": "ok", "external_apis": "not_configured"}
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00$", body["timestamp"])
+
+
+def test_live_and_ready_answer(database_url: str) -> None:
+    client = make_client(database_url)
+    for path in ("/health/live", "/health/ready"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert client.get("/health/nonsense").status_code == 404
+
+
+def test_a_database_without_migrations_is_healthy_but_not_ready(empty_database_url: str) -> None:
+    client = make_client(empty_database_url)
+    assert client.get("/health").status_code == 200
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.get_json()["error"] == "database_schema_outdated"
+
+
+def test_an_older_schema_is_not_ready_and_a_newer_one_is(database_url: str) -> None:
+    assert make_client(database_url, SCHEMA + 1).get("/health/ready").status_code == 503
+    assert make_client(database_url, SCHEMA - 1).get("/health/ready").status_code == 200
+
+
+def test_checks_share_one_connection(database_url: str) -> None:
+    client = make_client(database_url)
+    count = "SELECT count(*), count(DISTINCT pid) FROM pg_stat_activity WHERE application_name"
+    for _ in range(5):
+        assert client.get("/health").status_code == 200
+    assert execute(database_url, f"{count} = 'mltrading-health'") == [(1, 1)]
+
+
+def test_a_terminated_connection_is_renewed_within_the_same_check(database_url: str) -> None:
+    client = make_client(database_url)
+    assert client.get("/health").status_code == 200
+    killed = execute(
+        database_url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'mltrading-health'",
+    )
+    assert killed == [(True,)]
+    assert client.get("/health").status_code == 200
+
+
+def test_stopped_server_is_unhealthy_and_its_return_is_seen(server: Server) -> None:
+    client = make_client(server.url)
+    assert client.get("/health").status_code == 200
+    server.stop()
+    answer = client.get("/health")
+    assert answer.status_code == 500
+    assert answer.get_json()["status"] == "unhealthy"
+    assert answer.get_json()["error"] == "database_unreachable"
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/live").status_code == 200
+    server.start()
+    wait_until(lambda: client.get("/health").status_code == 200, "healthy again", timeout=5)
+
+
+def test_frozen_server_costs_two_seconds_at_most_and_its_thaw_is_seen(server: Server) -> None:
+    client = make_client(server.url)
+    assert client.get("/health").status_code == 200
+    server.signal(signal.SIGSTOP)
+    try:
+        for _ in range(2):  # a frozen kept connection, then a frozen attempt to connect
+            started = time.monotonic()
+            answer = client.get("/health")
+            assert time.monotonic() - started < LIMIT_SECONDS
+            assert answer.status_code == 500
+            assert answer.get_json()["error"] == "database_timeout"
+    finally:
+        server.signal(signal.SIGCONT)
+    wait_until(lambda: client.get("/health").status_code == 200, "healthy again", timeout=5)
+
+
+def test_a_port_that_accepts_and_never_speaks_costs_two_seconds_at_most() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        client = make_client(f"postgresql://me:s3cret@127.0.0.1:{port}/db")
+        started = time.monotonic()
+        answer = client.get("/health")
+        assert time.monotonic() - started < LIMIT_SECONDS
+    assert answer.status_code == 500
+    assert answer.get_json()["error"] == "database_timeout"
+
+
+def test_an_unhealthy_answer_holds_a_code_and_nothing_of_the_url() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = make_client(f"postgresql://some_user:s3cret@127.0.0.1:{port}/some_db")
+    answer = client.get("/health")
+    assert answer.status_code == 500
+    assert answer.get_json()["error"] == "database_unreachable"
+    for leak in ("s3cret", "some_user", "some_db", "127.0.0.1", str(port)):
+        assert leak not in answer.get_data(as_text=True)
