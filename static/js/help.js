@@ -35,9 +35,12 @@
     }
   });
 
+  /* A Dash html component, as the server would write it. */
+  mlt.part = (type, props) => ({ type, namespace: "dash_html_components", props });
+
   /* Say one line from the browser, in the words of components.toast(). */
   mlt.toast = (text, kind = "info") => {
-    const part = (type, props) => ({ type, namespace: "dash_html_components", props });
+    const { part } = mlt;
     const close = part("Button", {
       className: "toast-close",
       type: "button",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
@@ -30,12 +32,35 @@ def data(**attributes: str) -> dict[str, Any]:
 
 def graph(id: str, *, config: dict[str, Any] | None = None, **props: Any) -> dcc.Graph:
     """The only way a page makes a Graph, so that no chart can upload its data anywhere."""
-    return dcc.Graph(id=id, config=GRAPH_CONFIG | (config or {}), **props)
+    merged: Any = GRAPH_CONFIG | (config or {})
+    return dcc.Graph(id=id, config=merged, **props)
 
 
 def icon(name: str) -> html.Span:
     """A decorative icon of static/css/icons.css in the colour of the text around it."""
     return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
+
+
+def patch_button(
+    children: Children,
+    changes: Mapping[str, str | None],
+    *,
+    class_name: str = "button",
+    disabled: bool = False,
+    **attributes: Any,
+) -> html.Button:
+    """A button that edits the query of the address (None removes a key), done by address.js.
+
+    There is no callback behind it, hence none that fires without a click.
+    """
+    return html.Button(
+        children,
+        type="button",
+        className=class_name,
+        disabled=disabled,
+        **data(patch=json.dumps(dict(changes), ensure_ascii=False)),
+        **attributes,
+    )
 
 
 def skeleton(class_name: str = "") -> html.Div:

@@ -106,12 +106,12 @@ def _top_bar(pages: tuple[Page, ...]) -> Component:
         for page in pages
         if page.in_nav
     ]
-    clock = [html.Span(id="clock-state"), html.Span(id="clock-time")]
+    state = html.Span([html.Span(id="clock-state"), html.Span(id="clock-next")])
     return html.Header(
         [
             _symbol_search(),
             html.Nav(links, className="top-links", **aria(label="Pages, by name")),
-            html.Div(clock, id="clock"),
+            html.Div([state, html.Span(id="clock-time")], id="clock"),
             _icon_button("theme-toggle", "theme", "Dark or light theme (Alt Shift T)"),
             _icon_button("help-open", "keyboard", "Keyboard help (?)"),
         ],

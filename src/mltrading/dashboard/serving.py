@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 import brotli
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, request
 
 PLOTLY_URL = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 SUITES = "/_dash-component-suites/"
@@ -157,15 +157,18 @@ def _compressible(response: Response) -> bool:
 
 
 def _on_the_fly(body: bytes, encoding: str) -> bytes:
-    if encoding == "br":
-        return brotli.compress(body, quality=5)
-    return gzip.compress(body, compresslevel=5, mtime=0)
+    return _pack(body, encoding, 5)
 
 
 def _thoroughly(body: bytes, encoding: str) -> bytes:
-    if encoding == "br":
-        return brotli.compress(body, quality=9)
-    return gzip.compress(body, compresslevel=9, mtime=0)
+    return _pack(body, encoding, 9)
+
+
+def _pack(body: bytes, encoding: str, quality: int) -> bytes:
+    if encoding == "gzip":
+        return gzip.compress(body, compresslevel=quality, mtime=0)
+    packed: bytes = brotli.compress(body, quality=quality)  # type: ignore[no-untyped-call]
+    return packed
 
 
 class _Bodies:
@@ -184,7 +187,3 @@ class _Bodies:
                     self._kept.clear()
                 self._kept[key] = self._compress(body, encoding)
             return self._kept[key]
-
-
-def not_found() -> None:
-    abort(404)

@@ -1,24 +1,254 @@
-"""Overview: breadth of sectors and industries beside the table of all symbols."""
+"""Overview: breadth of sectors and industries beside the table of all symbols.
+
+The URL holds the view (`/?q=&sort=&order=&sector=&industry=&page=`). Clicks edit it in the
+browser (static/js/overview.js), never the path; one callback answers it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dash import Dash, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
-from mltrading.dashboard.registry import Page
+from mltrading.dashboard import theme
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.components import (
+    aria,
+    command,
+    empty,
+    graph,
+    icon,
+    patch_button,
+    skeleton,
+    visually_hidden,
+)
+from mltrading.dashboard.figures import breadth
+from mltrading.dashboard.pages import overview_table
+from mltrading.dashboard.registry import Key, Page
+from mltrading.domain.query import MAX_TEXT
+from mltrading.domain.view import OverviewQuery
 
 if TYPE_CHECKING:
     from mltrading.services import Services
+    from mltrading.services.market import GroupCount, Overview
+
+PATH = "/"
+SEARCH_SECONDS = 0.2  # after the last key
+SKELETON_ROWS = 24
 
 
 def layout(services: Services, search: str) -> Component:
-    return html.Div(html.H1("Overview"), id="overview")
+    """The page at its final size; figures, rows and counts come with the callback."""
+    return html.Div(
+        [
+            html.H1("Overview", className="visually-hidden"),
+            html.Div(
+                [_chart_panel("sector", "Sectors"), _chart_panel("industry", "Industries")],
+                className="breadth",
+            ),
+            html.Section(
+                [
+                    _toolbar(),
+                    html.Div(
+                        html.Table(
+                            overview_table.skeleton(SKELETON_ROWS),
+                            id="overview-table",
+                            className="table",
+                        ),
+                        className="table-wrap",
+                        tabIndex="0",
+                        **aria(label="All symbols, scrolls"),
+                    ),
+                    html.Div(id="overview-state"),
+                    html.Div(id="overview-pager"),
+                    html.Div(id="compare-tray", role="status"),
+                ],
+                className="symbols",
+                **aria(label="Symbols"),
+            ),
+        ],
+        id="overview",
+    )
+
+
+def _chart_panel(kind: str, title: str) -> Component:
+    """One breadth chart, with a button for every bar that the keyboard reaches."""
+    return html.Section(
+        [
+            html.Div(
+                [html.H2(title), html.Span("up · unchanged · down", className="muted")],
+                className="panel-head",
+            ),
+            html.Div(
+                [
+                    skeleton("breadth-skeleton"),
+                    graph(f"{kind}-chart", figure=breadth.waiting()),
+                    html.Div(id=f"{kind}-keys", className="breadth-keys"),
+                ],
+                className="breadth-chart",
+            ),
+        ],
+        className=f"panel panel-{kind}",
+        **aria(label=f"{title}: symbols up, unchanged and down on their newest session"),
+    )
+
+
+def _toolbar() -> Component:
+    return html.Div(
+        [
+            html.Label("Search the table", htmlFor="overview-search", className="visually-hidden"),
+            dcc.Input(
+                id="overview-search",
+                type="search",
+                placeholder="Filter by symbol or name",
+                debounce=SEARCH_SECONDS,
+                maxLength=MAX_TEXT,
+                autoComplete="off",
+            ),
+            html.Div(id="overview-chips"),
+            html.Div(id="overview-count", role="status", className="muted figure"),
+        ],
+        className="toolbar",
+    )
 
 
 def register(app: Dash, services: Services) -> None:
-    """Added with the table."""
+    for kind in ("sector", "industry"):
+        app.clientside_callback(
+            ClientsideFunction("mlt", f"{kind}Clicked"), Input(f"{kind}-chart", "clickData")
+        )
+    app.clientside_callback(
+        ClientsideFunction("mlt", "overviewSearched"), Input("overview-search", "value")
+    )
+    app.clientside_callback(
+        ClientsideFunction("mlt", "basketChanged"),
+        Output("compare-tray", "children"),
+        Input("compare-basket", "data"),
+        Input("overview-table", "children"),
+    )
+
+    @app.callback(
+        Output("sector-chart", "figure"),
+        Output("industry-chart", "figure"),
+        Output("sector-keys", "children"),
+        Output("industry-keys", "children"),
+        Output("overview-table", "children"),
+        Output("overview-chips", "children"),
+        Output("overview-count", "children"),
+        Output("overview-pager", "children"),
+        Output("overview-state", "children"),
+        Input("address", "data"),
+    )
+    def show(address: Any) -> tuple[Any, ...]:
+        if not isinstance(address, dict) or address.get("path") != PATH:
+            raise PreventUpdate
+        query, problems = OverviewQuery.parse(str(address.get("search", "")))
+        overview = services.market.overview(current_actor(), query)
+        palette = theme.palette(theme.current())
+        shown = overview.query
+        return (
+            breadth.breadth(overview.sectors, shown.sector, palette),
+            breadth.breadth(overview.industries, shown.industry, palette),
+            _keys("sector", overview.sectors, shown.sector),
+            _keys("industry", overview.industries, shown.industry),
+            overview_table.table(overview, services.features.comparison_mode),
+            _chips(shown),
+            _count(overview),
+            _pager(overview),
+            _state(overview, problems),
+        )
 
 
-PAGE = Page("/", "Overview", "Overview", "overview", layout, register)
+def _keys(kind: str, groups: list[GroupCount], selected: str | None) -> list[Component]:
+    """A button for each bar: unseen until the keyboard reaches it, and read aloud."""
+    return [
+        patch_button(
+            f"{group.name}: {group.advancing} up, {group.unchanged} unchanged, "
+            f"{group.declining} down",
+            _filter(kind, None if group.name == selected else group.name),
+            class_name="button visually-hidden",
+            **aria(pressed=str(group.name == selected).lower()),
+        )
+        for group in groups
+    ]
+
+
+def _filter(kind: str, name: str | None) -> dict[str, str | None]:
+    """The change of the query that a click on a bar makes; as in static/js/overview.js."""
+    if kind == "sector":
+        return {"sector": name, "industry": None, "page": None}
+    return {"industry": name, "page": None}
+
+
+def _chips(query: OverviewQuery) -> list[Component]:
+    filters = (("sector", "Sector", query.sector), ("industry", "Industry", query.industry))
+    return [
+        patch_button(
+            [f"{title}: {value}", icon("close"), visually_hidden("(clear this filter)")],
+            _filter(kind, None),
+            class_name="button chip",
+        )
+        for kind, title, value in filters
+        if value
+    ]
+
+
+def _count(overview: Overview) -> str:
+    if overview.matching == overview.stored:
+        text = f"{overview.stored:,} symbols"
+    else:
+        text = f"{overview.matching:,} of {overview.stored:,} symbols"
+    return f"{text} · {overview.stale:,} stale" if overview.stale else text
+
+
+def _pager(overview: Overview) -> list[Component]:
+    page, pages = overview.query.page, overview.pages
+    if pages <= 1:
+        return []
+    previous = {"page": str(page - 1) if page > 2 else None}
+    return [
+        patch_button([icon("previous"), "Previous"], previous, disabled=page <= 1),
+        html.Span(f"Page {page} of {pages}", className="figure"),
+        patch_button(["Next", icon("next")], {"page": str(page + 1)}, disabled=page >= pages),
+    ]
+
+
+def _state(overview: Overview, problems: list[str]) -> list[Component]:
+    """What to say below the table: nothing stored, nothing matching, or what was ignored."""
+    parts: list[Component] = [
+        html.P(line, className="note") for line in (*problems, *overview.notes)
+    ]
+    if not overview.stored:
+        parts.append(_nothing_stored())
+    elif not overview.matching:
+        clear = {"q": None, "sector": None, "industry": None, "page": None}
+        parts.append(empty("No symbol matches", patch_button("Show all symbols", clear)))
+    return parts
+
+
+def _nothing_stored() -> Component:
+    return empty(
+        "No market data yet",
+        [
+            html.P("Import a CSV or Parquet file of bars:"),
+            html.P(command("mltrading import prices.csv --symbol AAPL --interval 1d")),
+            html.P("or load the bundled public-domain sample:"),
+            html.P(command("mltrading sample")),
+        ],
+    )
+
+
+PAGE = Page(
+    PATH,
+    "Overview",
+    "Overview",
+    "overview",
+    layout,
+    register,
+    keys=(
+        Key("Tab", "Through filters, column heads and rows; Enter sorts or opens"),
+        Key("Space", "On Compare: add the symbol to the comparison"),
+    ),
+)

@@ -1,0 +1,39 @@
+/* The Overview: clicks on bars filter through the query, and the search box follows the address. */
+(function () {
+  "use strict";
+  const mlt = window.mlt;
+  const callbacks = window.dash_clientside.mlt;
+
+  const onOverview = () => mlt.address().path === "/";
+  const asked = (name) => new URLSearchParams(mlt.address().search).get(name);
+
+  /* The group of a click, or null: a chart that is put into the page calls with no click. */
+  const group = (click) => (click && click.points && click.points[0].customdata) || null;
+
+  function filter(name, value, more) {
+    if (value === null || !onOverview()) return;
+    mlt.patchQuery({ [name]: asked(name) === value ? null : value, page: null, ...more });
+  }
+
+  callbacks.sectorClicked = (click) => filter("sector", group(click), { industry: null });
+  callbacks.industryClicked = (click) => filter("industry", group(click), {});
+
+  const box = () => document.getElementById("overview-search");
+
+  callbacks.overviewSearched = (text) => {
+    if (text === undefined || text === null || document.activeElement !== box()) return;
+    mlt.patchQuery({ q: text.trim(), page: null }, { replace: true });
+  };
+
+  /* Back, forward and the first load put the address into the box; typing is left alone. */
+  function follow() {
+    const text = asked("q") || "";
+    if (!onOverview() || !box() || document.activeElement === box()) return;
+    if (box().value === text) return;
+    box().value = text;
+    mlt.set("overview-search", { value: text });
+  }
+
+  document.addEventListener("mlt:address", follow);
+  mlt.followSearch = follow;
+})();
