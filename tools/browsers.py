@@ -40,6 +40,7 @@ _QUIET_FIREFOX: dict[str, str | int | bool] = {
     "browser.safebrowsing.malware.enabled": False,
     "browser.safebrowsing.phishing.enabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
+    "devtools.jsonview.enabled": False,
     "dom.push.connection.enabled": False,
     "extensions.getAddons.cache.enabled": False,
     "extensions.update.enabled": False,
