@@ -1,0 +1,218 @@
+"""Storing bars: from files that a user names, or from a source of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mltrading.domain.access import Actor, Permission
+from mltrading.domain.bars import Bars, Interval
+from mltrading.errors import Conflict, ImportFailed
+from mltrading.services import staging
+from mltrading.services.ports import (
+    BarFile,
+    BarFiles,
+    BarWriter,
+    ImportTransaction,
+    ReadOptions,
+    ReadRows,
+    Refused,
+    Source,
+    SymbolDetails,
+    Written,
+)
+from mltrading.utils.clock import Clock, microseconds
+from mltrading.utils.progress import Progress
+
+SHOWN_REFUSED = 5
+TRIES = 3  # when other imports of the same symbols get in the way
+
+Batch = tuple[SymbolDetails, Interval, Bars]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What became of one file (or other source of bars)."""
+
+    file: str
+    read: int
+    written: Written
+    quarantined: int
+    interval: str
+    symbols: tuple[str, ...]
+    notes: tuple[str, ...]
+    first_refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """What became of all rows: read = inserted + updated + unchanged + quarantined."""
+
+    files: tuple[FileSummary, ...]
+    seconds: float
+
+    @property
+    def read(self) -> int:
+        return sum(file.read for file in self.files)
+
+    @property
+    def quarantined(self) -> int:
+        return sum(file.quarantined for file in self.files)
+
+    @property
+    def written(self) -> Written:
+        return sum((file.written for file in self.files), Written())
+
+    def counts(self) -> dict[str, float]:
+        """The keys that `mltrading import --json` promises."""
+        return {
+            "read": self.read,
+            "inserted": self.written.inserted,
+            "updated": self.written.updated,
+            "unchanged": self.written.unchanged,
+            "quarantined": self.quarantined,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Importer:
+    """The import service. Each file, and each call of `load`, is one transaction."""
+
+    def __init__(self, files: BarFiles, writer: BarWriter, clock: Clock) -> None:
+        self._files = files
+        self._writer = writer
+        self._clock = clock
+
+    def run(
+        self,
+        actor: Actor,
+        paths: Sequence[Path],
+        options: ReadOptions | None = None,
+        source: Source | None = None,
+        progress: Progress | None = None,
+    ) -> ImportSummary:
+        """Import files, one transaction each. A file that can not be read at all raises
+        ImportFailed: before anything is stored if its beginning tells, else with the number of
+        files that are stored. `options.now` is replaced by the clock's."""
+        actor.require(Permission.MODIFY_SETTINGS)
+        started = self._clock.now()
+        options = replace(options or ReadOptions(now=0), now=microseconds(started))
+        for path in paths:
+            self._files.open(path, options)
+        done: list[FileSummary] = []
+        for path in paths:
+            try:
+                opened = _Job(path, options, source or Source("file"), progress or _SILENT)
+                done.append(self._import(opened))
+            except ImportFailed as error:
+                stored = f" ({len(done)} files before it are stored)" if done else ""
+                raise ImportFailed(f"{error}{stored}") from None
+        return ImportSummary(tuple(done), (self._clock.now() - started).total_seconds())
+
+    def load(
+        self,
+        actor: Actor,
+        name: str,
+        batches: Iterable[Batch],
+        source: Source,
+        progress: Progress | None = None,
+    ) -> ImportSummary:
+        """Store batches of ascending, unique bars in one transaction."""
+        actor.require(Permission.MODIFY_SETTINGS)
+        started = self._clock.now()
+        progress = progress or _SILENT
+        progress(f"Loading {name}")
+        read, written, symbols = 0, Written(), dict[str, None]()
+        intervals = dict[str, None]()
+        with self._writer.transaction() as transaction:
+            for details, interval, bars in batches:
+                written += transaction.write(details, interval, bars, source)
+                read += len(bars)
+                symbols[details.code] = intervals[interval.value] = None
+                progress.update(read, unit="bars")
+        kinds = ", ".join(intervals)
+        summary = FileSummary(name, read, written, 0, kinds, tuple(symbols), (), ())
+        return ImportSummary((summary,), (self._clock.now() - started).total_seconds())
+
+    def _import(self, job: _Job) -> FileSummary:
+        for attempt in range(TRIES):
+            try:
+                job.progress(f"Importing {job.path.name}")
+                file = self._files.open(job.path, job.options)
+                with self._writer.transaction() as transaction:
+                    return _OneFile(file, job, transaction).store()
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one file's import needs, however often it is tried."""
+
+    path: Path
+    options: ReadOptions
+    source: Source
+    progress: Progress
+
+
+class _OneFile:
+    """The way of one file's rows into an open transaction."""
+
+    def __init__(self, file: BarFile, job: _Job, transaction: ImportTransaction) -> None:
+        self._file = file
+        self._job = job
+        self._transaction = transaction
+        self._name = str(job.path.resolve())
+        self._read = self._quarantined = self._stored = 0
+        self._first_refused: list[Refused] = []
+        self._notes = list(file.notes)
+
+    def store(self) -> FileSummary:
+        written = Written()
+        for position, bars in staging.in_order(self._pieces(), self._note_sorting):
+            unique, repeated = staging.last_wins(bars)
+            details = self._file.symbols[position]
+            written += repeated + self._transaction.write(
+                details, self._file.interval, unique, self._job.source
+            )
+            self._stored += len(bars)
+        if repeats := self._read - self._quarantined - self._stored:
+            raise AssertionError(f"{repeats} rows of {self._name} were lost on the way")
+        return FileSummary(
+            file=str(self._job.path),
+            read=self._read,
+            written=written,
+            quarantined=self._quarantined,
+            interval=self._file.interval.value,
+            symbols=tuple(details.code for details in self._file.symbols),
+            notes=tuple(self._notes),
+            first_refused=tuple(self._first_refused),
+        )
+
+    def _pieces(self) -> Iterator[ReadRows]:
+        """The rows as they are read, after putting the refused ones aside."""
+        for piece in self._file.rows():
+            self._read += piece.read
+            self._quarantined += len(piece.refused)
+            self._transaction.quarantine(self._name, self._file.interval, piece.refused)
+            room = SHOWN_REFUSED - len(self._first_refused)
+            self._first_refused += piece.refused[:room]
+            self._job.progress.update(piece.consumed, self._file.size)
+            yield piece
+
+    def _note_sorting(self) -> None:
+        self._notes.append("its rows are in no order of time: sorted on disk first")
+        self._job.progress(f"Storing {self._job.path.name}, sorted")
+
+
+class _Silent(Progress):
+    """Says nothing."""
+
+    def __call__(self, title: str) -> None:
+        return None
+
+
+_SILENT = _Silent()

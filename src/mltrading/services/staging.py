@@ -1,0 +1,152 @@
+"""Rows in any order become runs of one symbol in ascending time, in bounded memory.
+
+Rows that come in order pass straight through. From the first piece that does not, or that mixes
+many symbols, everything goes to a temporary file, is dealt out into parts by symbol and time, and
+comes back part by part, sorted. Of rows with the same stamp the later line stays behind the
+earlier one, so that the last line can win.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mltrading.domain.bars import SECOND, Bars, Times
+from mltrading.services.ports import ReadRows, Written
+
+Run = tuple[int, Bars]
+"""A symbol's position in its file, and bars of it, ascending but perhaps repeated in `ts`."""
+
+MIXED_SYMBOLS = 8  # more in one piece: writing each alone would cost more than sorting
+PART_ROWS = 400_000
+MOST_PARTS = 512  # open files
+SAMPLE_EVERY = 64
+_RECORD = np.dtype(
+    [
+        *[("symbol", "<i4"), ("ts", "<i8"), ("open", "<f8"), ("high", "<f8"), ("low", "<f8")],
+        *[("close", "<f8"), ("adj_close", "<f8"), ("volume", "<f8"), ("is_final", "?")],
+    ]
+)
+Records = NDArray[np.void]
+
+
+def in_order(pieces: Iterable[ReadRows], sorting: Callable[[], None]) -> Iterator[Run]:
+    """All rows as runs; `sorting` is called once if and when they have to be sorted on disk."""
+    newest: dict[int, int] = {}
+    with tempfile.TemporaryDirectory(prefix="mltrading-import-") as folder:
+        spill: _Spill | None = None
+        for piece, more in _with_more(pieces):
+            if spill is None:
+                runs = list(_runs(piece.symbol, piece.bars))
+                orderly = all(bars.ts[0] >= newest.get(at, bars.ts[0]) for at, bars in runs)
+                if orderly and (len(runs) <= MIXED_SYMBOLS or not (more or newest)):
+                    newest.update((at, int(bars.ts[-1])) for at, bars in runs)
+                    yield from runs
+                    continue
+                spill = _Spill(Path(folder))
+            spill.add(piece)
+        if spill is not None:
+            sorting()
+            yield from spill.runs()
+
+
+def last_wins(bars: Bars) -> tuple[Bars, Written]:
+    """Ascending bars without repeated stamps, and what the dropped rows count as: updated where
+    the next row of the stamp says something else, unchanged where it says the same."""
+    repeated = np.append(bars.ts[1:] == bars.ts[:-1], False)
+    if not repeated.any():
+        return bars, Written()
+    first, following = bars[repeated], bars[np.roll(repeated, 1)]
+    columns = ("open", "high", "low", "close", "adj_close", "volume", "is_final")
+    same = np.logical_and.reduce([getattr(first, c) == getattr(following, c) for c in columns])
+    unchanged = int(same.sum())
+    return bars[~repeated], Written(updated=len(first) - unchanged, unchanged=unchanged)
+
+
+def _with_more(pieces: Iterable[ReadRows]) -> Iterator[tuple[ReadRows, bool]]:
+    """Each piece, and whether another follows."""
+    before: ReadRows | None = None
+    for piece in pieces:
+        if before is not None:
+            yield before, True
+        before = piece
+    if before is not None:
+        yield before, False
+
+
+def _runs(symbol: NDArray[np.int32], bars: Bars) -> Iterator[Run]:
+    if not len(bars):
+        return
+    if np.any(symbol != symbol[0]) or np.any(bars.ts[1:] < bars.ts[:-1]):
+        order = np.lexsort((bars.ts, symbol))
+        symbol, bars = symbol[order], bars[order]
+    cuts = np.flatnonzero(np.diff(symbol)) + 1
+    for start, stop in zip([0, *cuts], [*cuts, len(symbol)], strict=True):
+        yield int(symbol[start]), bars[slice(start, stop)]
+
+
+class _Spill:
+    """Rows on disk, with a sample of their keys to deal them out evenly."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "rows"
+        self._samples: list[Times] = []
+        self._count = 0
+
+    def add(self, piece: ReadRows) -> None:
+        records = np.empty(len(piece.bars), _RECORD)
+        records["symbol"] = piece.symbol
+        for name in _RECORD.names[1:] if _RECORD.names else ():
+            records[name] = getattr(piece.bars, name)
+        with self._path.open("ab") as file:
+            file.write(records.tobytes())
+        self._samples.append(_keys(records)[::SAMPLE_EVERY])
+        self._count += len(records)
+
+    def runs(self) -> Iterator[Run]:
+        parts = min(MOST_PARTS, -(-self._count // PART_ROWS))
+        if not parts:
+            return
+        paths = [self._folder / f"part{at}" for at in range(parts)]
+        self._deal_out(paths)
+        for path in paths:
+            records = np.fromfile(path, _RECORD)
+            path.unlink()
+            yield from _runs(records["symbol"], _bars(records))
+
+    def _deal_out(self, paths: list[Path]) -> None:
+        """Move every row to the part of its key; equal keys meet in one part, in file order."""
+        samples = np.sort(np.concatenate(self._samples))
+        edges = samples[len(samples) * np.arange(1, len(paths)) // len(paths)]
+        files: list[BinaryIO] = [path.open("wb") for path in paths]
+        try:
+            with self._path.open("rb") as rows:
+                while data := rows.read(_RECORD.itemsize * PART_ROWS // 2):
+                    records = np.frombuffer(data, _RECORD)
+                    part = np.searchsorted(edges, _keys(records), side="right")
+                    order = np.argsort(part, kind="stable")
+                    cuts = np.searchsorted(part[order], np.arange(len(paths) + 1))
+                    for file, start, stop in zip(files, cuts[:-1], cuts[1:], strict=True):
+                        file.write(records[order[start:stop]].tobytes())
+        finally:
+            for file in files:
+                file.close()
+        self._path.unlink()
+
+
+def _keys(records: Records) -> Times:
+    """Symbol and second in one number: 27 bits and 37 bits (years 1 to 4000)."""
+    seconds = records["ts"] // SECOND + (1 << 36)
+    keys: Times = (records["symbol"].astype(np.int64) << 37) + seconds
+    return keys
+
+
+def _bars(records: Records) -> Bars:
+    names = (_RECORD.names or ())[1:]
+    return Bars(*(np.ascontiguousarray(records[name]) for name in names))
