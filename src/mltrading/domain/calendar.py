@@ -6,6 +6,8 @@ builds on pandas: both are imported with the first calendar asked for, not befor
 
 from __future__ import annotations
 
+import threading
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -85,11 +87,22 @@ class Calendars:
 
     def get(self, name: str, now: int) -> Calendar | None:
         """The calendar as far as the end of the year after `now`; None for an unknown name."""
-        return _load(name, from_micros(now).year + 1) if name else None
+        with _BUILDING:  # threads that ask at once wait for one, instead of building several
+            return _load(name, from_micros(now).year + 1) if name else None
+
+
+_BUILDING = threading.Lock()
 
 
 @lru_cache(maxsize=64)
 def _load(name: str, last_year: int) -> Calendar | None:
+    with warnings.catch_warnings():
+        # exchange_calendars 4.13 uses what pandas 3.1 deprecates: nothing a user could mend.
+        warnings.simplefilter("ignore")
+        return _build(name, last_year)
+
+
+def _build(name: str, last_year: int) -> Calendar | None:
     import exchange_calendars
     from exchange_calendars.errors import InvalidCalendarName
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from mltrading.domain.bars import DAY, Bars, Floats, Interval, Times
 from mltrading.domain.rollup import bucket_starts
+from mltrading.utils.text import one_line
 
 Number = int | float
 
@@ -48,7 +49,7 @@ class Parameter:
             value: Number = int(text) if self.whole else float(text)
         except ValueError:
             kind = "a whole number" if self.whole else "a number"
-            raise ValueError(f"{self.name} must be {kind}, got '{text[:20]}'") from None
+            raise ValueError(f"{self.name} must be {kind}, got '{one_line(text[:20])}'") from None
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name} must be {self.low:g} to {self.high:g}, got {value:g}")
         return int(value) if value == int(value) else round(value, 4)
@@ -127,7 +128,7 @@ def parse_spec(text: str) -> IndicatorSpec:
     name, *given = text.strip().lower().split(":")
     indicator = REGISTRY.get(name)
     if indicator is None:
-        raise ValueError(f"unknown indicator '{name[:20]}'; known: {', '.join(REGISTRY)}")
+        raise ValueError(f"unknown indicator '{one_line(name[:20])}'; known: {', '.join(REGISTRY)}")
     if len(given) > len(indicator.parameters):
         raise ValueError(f"{name} takes {len(indicator.parameters)} parameters, got {len(given)}")
     params = [
@@ -291,8 +292,10 @@ def _obv(bars: Bars, p: list[Number]) -> dict[str, Floats]:
 
 def vwap(bars: Bars, anchors: Times) -> Floats:
     """Volume-weighted mean of (high + low + close) / 3 since the anchor last changed; NaN until
-    the first volume of its period."""
+    the first volume of its period, and at bars that are not finite, which count for nothing."""
     typical = (bars.high + bars.low + bars.close) / 3
+    known = np.isfinite(typical) & np.isfinite(bars.volume)
+    weight = np.where(known, bars.volume, 0.0)
     starts = np.flatnonzero(np.diff(anchors, prepend=anchors[:1] - 1))
     lengths = np.diff(np.append(starts, len(anchors)))
 
@@ -300,10 +303,10 @@ def vwap(bars: Bars, anchors: Times) -> Floats:
         running = np.cumsum(values)
         return running - np.repeat(running[starts] - values[starts], lengths)
 
-    volume = since_anchor(bars.volume)
-    traded = since_anchor(typical * bars.volume)
+    volume = since_anchor(weight)
+    traded = since_anchor(np.where(known, typical, 0.0) * weight)
     price = np.full(len(bars), np.nan)
-    np.divide(traded, volume, out=price, where=volume > 0)
+    np.divide(traded, volume, out=price, where=known & (volume > 0))
     return price
 
 

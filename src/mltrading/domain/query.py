@@ -9,6 +9,8 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
 from mltrading.domain.bars import DAY
+from mltrading.utils.clock import microseconds
+from mltrading.utils.text import one_line
 
 MAX_CODE = 32
 MAX_TEXT = 100
@@ -28,11 +30,6 @@ def is_code(text: str) -> bool:
     )
 
 
-def to_micros(moment: datetime) -> int:
-    """Microseconds since the epoch of an aware moment, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
 def from_micros(micros: int) -> datetime:
     """The aware UTC moment of microseconds since the epoch."""
     return _EPOCH + timedelta(microseconds=micros)
@@ -47,7 +44,7 @@ def parse_moment(text: str) -> int:
         raise ValueError("not an ISO date or date-time")
     text = re.sub(r"(\d{2}:\d{2}[\d:.]*) (\d{2}:\d{2})$", r"\1+\2", text)
     moment = datetime.fromisoformat(text)
-    micros = to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    micros = microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     if not _FIRST <= micros < _LAST:
         raise ValueError("the year must be 1800 to 2199")
     return micros
@@ -63,8 +60,8 @@ def format_moment(micros: int) -> str:
     return text + "Z"
 
 
-_FIRST = to_micros(datetime(1800, 1, 1, tzinfo=UTC))
-_LAST = to_micros(datetime(2200, 1, 1, tzinfo=UTC))
+_FIRST = microseconds(datetime(1800, 1, 1, tzinfo=UTC))
+_LAST = microseconds(datetime(2200, 1, 1, tzinfo=UTC))
 _T = TypeVar("_T")
 
 
@@ -89,8 +86,7 @@ class Fields:
         try:
             return read(text)
         except ValueError as error:
-            shown = "".join(c if c.isprintable() else "?" for c in text[:40])
-            self.problems.append(f"{name}='{shown}' ignored: {error}")
+            self.problems.append(f"{name}='{one_line(text[:40])}' ignored: {error}")
             return None
 
     def pick(self, name: str, known: dict[str, _T]) -> _T | None:

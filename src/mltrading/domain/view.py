@@ -14,7 +14,8 @@ from typing import Literal
 
 from mltrading.domain.bars import DAY, Interval
 from mltrading.domain.indicators import IndicatorSpec, parse_specs
-from mltrading.domain.query import Fields, format_moment, from_micros, join, to_micros
+from mltrading.domain.query import Fields, format_moment, from_micros, join
+from mltrading.utils.clock import microseconds
 
 Kind = Literal["candles", "ohlc", "line", "area"]
 Scale = Literal["linear", "log", "percent"]
@@ -81,8 +82,8 @@ class Range(Enum):
             return newest - 7 * DAY
         moment = from_micros(newest)
         if self is Range.YTD:
-            return to_micros(datetime(moment.year, 1, 1, tzinfo=UTC))
-        return to_micros(_months_back(moment, _MONTHS[self]))
+            return microseconds(datetime(moment.year, 1, 1, tzinfo=UTC))
+        return microseconds(_months_back(moment, _MONTHS[self]))
 
 
 _MONTHS = {Range.MO1: 1, Range.MO3: 3, Range.MO6: 6, Range.Y1: 12, Range.Y5: 60}

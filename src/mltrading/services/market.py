@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-from typing import Protocol
 
 from mltrading.domain.access import Actor, Permission
 from mltrading.domain.bars import Symbol
 from mltrading.domain.calendar import Calendars
-from mltrading.domain.query import to_micros
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.errors import InvalidView, UnknownSymbol
 from mltrading.services import charting, comparing, overview
@@ -17,6 +14,7 @@ from mltrading.services.charting import Chart, DataTrust, IndicatorLines, Quote
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
 from mltrading.services.overview import GroupCount, Overview, OverviewRow
 from mltrading.services.ports import BarReader, Symbols
+from mltrading.utils.clock import Clock, microseconds
 
 __all__ = [
     "Chart",
@@ -31,11 +29,6 @@ __all__ = [
     "OverviewRow",
     "Quote",
 ]
-
-
-class Clock(Protocol):
-    def now(self) -> datetime:
-        """The present moment, aware."""
 
 
 class Market:
@@ -92,7 +85,7 @@ class Market:
         return self._symbols.find(text.strip(), limit)
 
     def _now(self) -> int:
-        return to_micros(self._clock.now())
+        return microseconds(self._clock.now())
 
     def _first(self) -> Symbol:
         found = self._symbols.find("", 1)
@@ -105,7 +98,7 @@ class Market:
         if symbol is not None:
             return symbol
         nearest = self._symbols.nearest(code)
-        hint = f"; nearest known: '{nearest}'" if nearest else "; no symbol is stored yet"
+        hint = f"; nearest known: '{nearest}'" if nearest else "; search by code or name"
         raise UnknownSymbol(f"unknown symbol '{code}'{hint}")
 
 
