@@ -40,6 +40,11 @@ def breadth(groups: list[GroupCount], selected: str | None, palette: Palette) ->
     }
 
 
+def height(groups: list[GroupCount]) -> int:
+    """Pixels that the figure needs, so that every bar can be read and clicked."""
+    return ROW_PIXELS * max(len(groups), 1) + MARGIN_PIXELS
+
+
 def waiting() -> Figure:
     """Nothing yet, see-through, so that the skeleton behind the graph shows."""
     hidden = {"visible": False, "fixedrange": True}
@@ -85,7 +90,6 @@ def _layout(names: list[str], palette: Palette) -> Figure:
     return {
         "barmode": "stack",
         "bargap": 0.25,
-        "height": ROW_PIXELS * max(len(names), 1) + MARGIN_PIXELS,
         "margin": {"l": 8, "r": 12, "t": 4, "b": 8, "pad": 6},
         "showlegend": False,
         "paper_bgcolor": palette["ground"],

@@ -6,6 +6,8 @@ The x axis holds integer positions, one for each loaded bar, so that closed sess
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 
 from mltrading.dashboard.figures import ticks
@@ -243,15 +245,33 @@ def _meta(chart: Chart, panes: dict[str, Pane], levels: list[ticks.Level], place
 def _empty(chart: Chart, palette: Palette) -> Figure:
     """No bars: the reason in the middle of the chart."""
     reason = " ".join(chart.notes) or f"No bars of {chart.symbol.code} are stored."
-    said = {
+    figure = message(reason, palette)
+    figure["layout"]["meta"]["symbol"] = chart.symbol.code
+    return figure
+
+
+def message(said: str, palette: Palette) -> Figure:
+    """A chart's place with one sentence instead of a chart."""
+    annotation = {
         "xref": "paper",
         "yref": "paper",
         "x": 0.5,
         "y": 0.5,
-        "text": text(reason),
+        "text": "<br>".join(textwrap.wrap(text(said), 60)),
         "showarrow": False,
         "font": {"size": 13, "color": palette["text"]},
     }
     hidden = {"visible": False, "fixedrange": True}
-    layout = _plain(chart, palette) | {"xaxis": hidden, "yaxis": hidden, "annotations": [said]}
-    return {"data": [], "layout": layout | {"meta": {"symbol": chart.symbol.code, "ts": []}}}
+    layout = {
+        "uirevision": said,
+        "paper_bgcolor": palette["ground"],
+        "plot_bgcolor": palette["ground"],
+        "font": {"family": palette["font"]},
+        "dragmode": False,
+        "xaxis": hidden,
+        "yaxis": hidden,
+        "annotations": [annotation],
+        "margin": {"l": LEFT, "t": TOP, "b": BOTTOM, "r": LEFT},
+        "meta": {"symbol": "", "ts": []},
+    }
+    return {"data": [], "layout": layout}

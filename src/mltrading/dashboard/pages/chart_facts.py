@@ -1,0 +1,150 @@
+"""What Charts says in words: which symbol, its newest price, and how far to trust the data."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote as escaped
+
+from dash import html
+from dash.development.base_component import Component
+
+from mltrading.dashboard.components import simulated_mark, stale_mark
+from mltrading.dashboard.figures.numbers import decimals
+from mltrading.dashboard.figures.panes import signed_percent
+from mltrading.domain.bars import DAY
+from mltrading.domain.query import format_moment
+from mltrading.services.market import Chart, DataTrust, Quote
+
+MINUS = "−"
+
+
+def header(chart: Chart | None, *, compare: bool) -> list[Component]:
+    """Code, name, exchange and sector, the newest close with its change, and the actions."""
+    if chart is None:
+        return [html.H2("No chart", className="chart-code")]
+    symbol = chart.symbol
+    place = " - ".join(part for part in (symbol.exchange, symbol.sector) if part)
+    actions = [_share()]
+    if compare:
+        actions.insert(0, _compare(symbol.code))
+    return [
+        html.H2(symbol.code, className="chart-code"),
+        html.Span(symbol.name, className="chart-name", title=symbol.name),
+        html.Span(place, className="chart-place muted"),
+        *([simulated_mark()] if chart.trust.simulated else []),
+        html.Div(_quote(chart), className="chart-quote figure"),
+        html.Div(actions, className="chart-actions"),
+    ]
+
+
+def _compare(code: str) -> Component:
+    return html.Button(
+        "Compare",
+        id={"type": "compare", "symbol": code},
+        type="button",
+        className="button",
+        title=f"Add {code} to Compare",
+    )
+
+
+def _share() -> Component:
+    return html.Button(
+        "Share",
+        id="share-link",
+        type="button",
+        className="button",
+        title="Copy a link to this view",
+    )
+
+
+def _quote(chart: Chart) -> list[Component]:
+    quote = chart.quote
+    if quote is None or not math.isfinite(quote.close):
+        return []
+    places = decimals(chart.bars.close)
+    last = html.Span(f"{quote.close:,.{places}f}", className="chart-last")
+    currency = html.Span(chart.symbol.currency, className="muted chart-currency")
+    return [last, currency, *_change(quote, places)]
+
+
+def _change(quote: Quote, places: int) -> list[Component]:
+    title = f"Close of {_date(quote.session)} over the session before"
+    if not math.isfinite(quote.change):
+        return [html.Span("one session, no change", className="muted")]
+    way = "up" if quote.change > 0 else "down" if quote.change < 0 else "muted"
+    sign = "+" if quote.change > 0 else MINUS if quote.change < 0 else ""
+    text = f"{sign}{abs(quote.change):,.{places}f} ({signed_percent(quote.change_percent)})"
+    return [html.Span(text, className=way, title=title)]
+
+
+def note(chart: Chart, problems: Iterable[str]) -> list[Component]:
+    """The strip under the chart: interval, bars, trust, and what the page could not do."""
+    said = [_separated(_facts(chart))] if len(chart.bars) else []
+    lines = [*(chart.notes if len(chart.bars) else []), *problems]
+    return said + [html.Span(line, className="chart-remark") for line in lines]
+
+
+def _facts(chart: Chart) -> list[Any]:
+    trust = chart.trust
+    visible = chart.last_visible - chart.first_visible + 1
+    facts: list[Any] = [
+        chart.interval.value + (", auto" if chart.auto else ""),
+        html.Span(f"{visible} {'bar' if visible == 1 else 'bars'}", id="chart-bars"),
+        "adjusted" if trust.adjusted else "as traded",
+        _newest(trust),
+        _gaps(trust),
+    ]
+    if chart.interval.intraday:
+        facts.append(f"{chart.symbol.timezone.replace('_', ' ')} time")
+    if not trust.has_volume:
+        facts.append("the source gives no volume")
+    if not chart.bars.is_final[-1] and not chart.more_right:
+        facts.append("newest bar still forming")
+    if trust.source:
+        facts.append(f"source: {trust.source}" + (f" ({trust.notice})" if trust.notice else ""))
+    return facts
+
+
+def _separated(facts: list[Any]) -> Component:
+    parts: list[Any] = []
+    for fact in facts:
+        parts += [" · ", fact] if parts else [fact]
+    return html.Span(parts, className="chart-facts")
+
+
+def _newest(trust: DataTrust) -> Any:
+    date = _date(trust.newest_ts) if trust.newest_ts is not None else "none"
+    if not trust.stale_text:
+        return f"newest {date}"
+    text = trust.stale_text if trust.stale_sessions is None else f"stale: {trust.stale_text}"
+    return html.Span([f"newest {date} ", stale_mark(text)])
+
+
+def _gaps(trust: DataTrust) -> Any:
+    missing = trust.missing_sessions
+    if missing is None:
+        return "gaps unknown"
+    if not missing:
+        return "no gaps"
+    return html.Span(
+        f"{missing} {'session' if missing == 1 else 'sessions'} missing", className="warn"
+    )
+
+
+def unknown(said: str, problems: Iterable[str]) -> list[Component]:
+    """An unknown symbol: the fact, and a link to the nearest one where the error names it."""
+    parts: list[Any] = [said[:1].upper() + said[1:], "."]
+    found = re.search(r"nearest known: '(.+)'$", said)
+    if found:
+        nearest = found[1]
+        address = f"/charts?symbol={escaped(nearest, safe='')}"
+        parts += [" ", html.A(f"Open {nearest}", href=address, className="button")]
+    rest = [html.Span(line, className="chart-remark") for line in problems]
+    return [html.Span(parts, className="chart-unknown"), *rest]
+
+
+def _date(micros: int) -> str:
+    return format_moment(micros - micros % DAY)

@@ -1,0 +1,162 @@
+"""Charts: one symbol, its bars, indicators, and how far the data can be trusted.
+
+The address holds the whole view. Controls edit the address (static/js/chart_tools.js), one
+callback answers it, and static/js/chart.js paints the answer when no gesture is going on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+from flask import has_request_context, request
+
+from mltrading.dashboard import theme
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.components import aria, graph, skeleton
+from mltrading.dashboard.figures.candles import candles, message
+from mltrading.dashboard.pages import chart_controls as controls
+from mltrading.dashboard.pages.chart_facts import header, note, unknown
+from mltrading.dashboard.registry import Key, Page
+from mltrading.domain.query import is_code
+from mltrading.domain.view import ChartView
+from mltrading.errors import UnknownSymbol
+from mltrading.services.market import Chart
+
+if TYPE_CHECKING:
+    from mltrading.services import Services
+
+PATH = "/charts"
+KEYS = (
+    Key("← →", "One bar back or on"),
+    Key("Ctrl ← →", "Half a window back or on"),
+    Key("Ctrl ↑ ↓", "Zoom in or out"),
+    Key("Alt R", "Reset the zoom (or double-click the chart)"),
+    Key("Alt L", "Logarithmic scale on or off"),
+    Key("Alt P", "Percent scale on or off"),
+    Key("/", "Indicators"),
+)
+_BLANK: dict[str, Any] = {
+    "data": [],
+    "layout": {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+    },
+}
+
+
+def layout(services: Services, search: str) -> Component:
+    view, _ = ChartView.parse(search)
+    return html.Div(
+        [
+            html.H1("Charts", className="visually-hidden"),
+            dcc.Store(id="chart-answer"),
+            html.Div(skeleton("chart-head-skeleton"), id="chart-head"),
+            controls.toolbar(view),
+            html.Div(
+                [
+                    skeleton("chart-skeleton"),
+                    graph("price-chart", figure=_BLANK, config={"scrollZoom": True}),
+                    html.Div(id="chart-overlay", **aria(hidden="true")),
+                    html.Div(id="chart-busy", **aria(hidden="true")),
+                ],
+                id="chart-frame",
+                tabIndex="0",
+                role="group",
+                **aria(label="Price chart; arrow keys move it, Ctrl with arrow keys zooms"),
+            ),
+            html.Div(html.Span("Loading"), id="chart-note", role="status"),
+        ],
+        id="charts",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the page shows: the view as understood, its chart or why there is none."""
+
+    view: ChartView
+    problems: list[str]
+    chart: Chart | None = None
+    refused: list[Component] = field(default_factory=list)
+
+
+def register(app: Dash, services: Services) -> None:
+    @app.callback(
+        Output("chart-answer", "data"),
+        Output("chart-head", "children"),
+        Output("chart-note", "children"),
+        Output("interval-picker", "options"),
+        Output("interval-picker", "value"),
+        Output("chart-type", "value"),
+        Output("scale-picker", "value"),
+        Output("range-buttons", "children"),
+        Output("indicator-choices", "children"),
+        Output("indicator-count", "children"),
+        Input("address", "data"),
+    )
+    def draw(address: Any) -> tuple[Any, ...]:
+        answer = _answer(services, _search(address))
+        palette = theme.palette(theme.current())
+        view, chart = answer.view, answer.chart
+        figure = candles(chart, palette) if chart else message("No chart", palette)
+        return (
+            {"figure": figure, "n": address.get("n")},
+            header(chart, compare=services.features.comparison_mode),
+            note(chart, answer.problems) if chart else answer.refused,
+            controls.intervals(chart),
+            view.interval.value if view.interval else controls.AUTO,
+            view.kind,
+            view.scale,
+            controls.ranges(view),
+            controls.indicator_choices(view.indicators),
+            controls.indicator_count(view.indicators),
+        )
+
+    for name, source in (("chartAsked", "address"), ("paintChart", "chart-answer")):
+        outputs = [Output("price-chart", "figure")] if name == "paintChart" else []
+        function = ClientsideFunction("mlt", name)
+        app.clientside_callback(function, *outputs, Input(source, "data"))
+
+
+def _search(address: Any) -> str:
+    """The query of an address that is this page's; PreventUpdate for any other."""
+    if not isinstance(address, dict) or address.get("path") != PATH:
+        raise PreventUpdate
+    search = address.get("search")
+    return search if isinstance(search, str) else ""
+
+
+def _answer(services: Services, search: str) -> _Answer:
+    view, problems = ChartView.parse(search)
+    try:
+        return _Answer(view, problems, _chart(services, view))
+    except UnknownSymbol as error:
+        return _Answer(view, problems, None, unknown(str(error), problems))
+
+
+def _chart(services: Services, view: ChartView) -> Chart:
+    """The chart of the view; without a symbol that of the last one seen, else of the first."""
+    actor = current_actor()
+    last = _last_symbol() if view.symbol is None else None
+    if last is not None:
+        try:
+            return services.market.chart(actor, replace(view, symbol=last))
+        except UnknownSymbol:  # it was removed since
+            pass
+    return services.market.chart(actor, view)
+
+
+def _last_symbol() -> str | None:
+    """The symbol of the newest chart in this browser, from the cookie that chart.js keeps."""
+    code = unquote(request.cookies.get("symbol", "")) if has_request_context() else ""
+    return code if is_code(code) else None
+
+
+PAGE = Page(PATH, "Charts", "Charts", "charts", layout, register, keys=KEYS)

@@ -1,0 +1,413 @@
+/* The price chart in the browser: pan, zoom, y fitted to the visible bars, ticks for the width.
+
+   The x axis holds integer positions (bar 0 to n-1 of the loaded bars); layout.meta, written by
+   dashboard/figures/candles.py, says what they stand for. A gesture ends in the address: the
+   window's start and end are written into it, silently while the loaded bars suffice, else the
+   server is asked. Answers come as {figure, n} in dcc.Store "chart-answer" and are painted only
+   while no gesture is going on, and only when nothing newer was asked. */
+(function () {
+  "use strict";
+  const mlt = window.mlt;
+  const callbacks = window.dash_clientside.mlt;
+  const chart = (mlt.chart = {});
+
+  const SETTLE_MS = 150; // after the last move, before the address follows
+  const WHEEL_PAUSE_MS = 130; // without a wheel event: the zoom is over
+  const FEWEST_BARS = 8; // closest zoom
+  const WHEEL_SPEED = 0.0022; // of log width for each pixel: a notch of 100 is a quarter
+  const NEAR_EDGE = 0.3; // of the window: less loaded than this beside it asks for more
+  const LABEL_WIDTH = 74; // pixels that a time label needs
+  const ROOM_ABOVE = 0.1; // as in figures/panes.py
+  const ROOM_BELOW = 0.04;
+
+  const state = {
+    asked: 0, // n of the newest address asked
+    painted: 0, // n of the address on screen
+    moves: 0, // gestures so far
+    movesWhenAsked: 0,
+    byGesture: false, // the newest question came from a gesture
+    down: false, // a pointer is pressed on the chart
+    wheelAt: -Infinity,
+    settle: 0,
+    paintedSpan: Infinity,
+  };
+
+  chart.graph = () => document.querySelector("#price-chart .js-plotly-plot");
+  chart.meta = () => {
+    const gd = chart.graph();
+    const meta = gd && gd.layout && gd.layout.meta;
+    return meta && meta.ts && meta.ts.length ? meta : null;
+  };
+  chart.range = () => chart.graph()._fullLayout.xaxis.range.map(Number);
+  chart.pressed = () => state.down;
+
+  const onCharts = () => mlt.address().path === "/charts";
+  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+  /* First and last bar inside an x range. */
+  chart.visible = (meta, range) => {
+    const last = meta.ts.length - 1;
+    const from = clamp(Math.ceil(range[0]), 0, last);
+    return [from, clamp(Math.floor(range[1]), from, last)];
+  };
+
+  /* ---- y follows the visible bars, each pane in its own way ---- */
+
+  function values(gd, pane, first, last) {
+    const axis = pane.axis.replace("axis", "");
+    const seen = [];
+    for (const trace of gd.data) {
+      if ((trace.yaxis || "y") !== axis) continue;
+      for (const key of ["low", "high", "y"]) {
+        if (trace[key]) for (let i = first; i <= last; i++) seen.push(trace[key][i]);
+      }
+    }
+    return seen.filter((value) => Number.isFinite(value));
+  }
+
+  function fitted(gd, pane, first, last) {
+    if (pane.fit === "percent") return [0, 100];
+    let seen = values(gd, pane, first, last);
+    if (pane.fit === "log") seen = seen.filter((value) => value > 0).map(Math.log10);
+    if (!seen.length) return null;
+    const low = seen.reduce((a, b) => Math.min(a, b));
+    const high = seen.reduce((a, b) => Math.max(a, b));
+    if (pane.fit === "zero") return [0, high * 1.12 || 1];
+    const span = high - low || Math.abs(high) * 0.02 || 1;
+    return [low - span * ROOM_BELOW, high + span * ROOM_ABOVE];
+  }
+
+  function roundStep(rough) {
+    const unit = 10 ** Math.floor(Math.log10(rough));
+    return unit * [1, 2, 5, 10].find((factor) => unit * factor >= rough * (1 - 1e-9));
+  }
+
+  chart.percentText = (percent, places = 2) => {
+    const text = Math.abs(percent).toFixed(places);
+    return (Number(text) === 0 ? "" : percent > 0 ? "+" : "\u2212") + text + "%";
+  };
+
+  /* Close of the first visible bar: 0 % of the percent scale. */
+  chart.base = (gd, first) => (gd.data[0].close || gd.data[0].y)[first];
+
+  function percentTicks([low, high], base) {
+    if (!(base > 0) || !(high > low)) return { tickvals: [], ticktext: [] };
+    const from = (low / base - 1) * 100;
+    const to = (high / base - 1) * 100;
+    const step = roundStep((to - from) / 6);
+    const places = Math.max(0, -Math.floor(Math.log10(step)));
+    const percents = [];
+    for (let n = Math.ceil(from / step); n <= Math.floor(to / step); n++) percents.push(n * step);
+    return {
+      tickvals: percents.map((percent) => base * (1 + percent / 100)),
+      ticktext: percents.map((percent) => chart.percentText(percent, places)),
+    };
+  }
+
+  /* ---- time labels: the finest level that the width holds, none over another ---- */
+
+  function timeTicks(meta, range, width) {
+    const levels = meta.ticks || [];
+    const inside = (level) => level.positions.filter((p) => p >= range[0] && p <= range[1]).length;
+    const most = Math.max(2, Math.floor(width / LABEL_WIDTH));
+    let chosen = 0;
+    levels.forEach((level, i) => {
+      if (inside(level) <= most) chosen = i;
+    });
+    if (!levels.length) return { tickvals: [], ticktext: [] };
+    const major = new Set(chosen ? levels[chosen - 1].positions : []);
+    const apart = (LABEL_WIDTH * 0.62 * (range[1] - range[0])) / width;
+    const kept = [];
+    levels[chosen].positions.forEach((position, i) => {
+      const before = kept[kept.length - 1];
+      if (before && position - before.position < apart) {
+        if (!major.has(position) || major.has(before.position)) return;
+        kept.pop();
+      }
+      kept.push({ position, label: levels[chosen].labels[i] });
+    });
+    return { tickvals: kept.map((t) => t.position), ticktext: kept.map((t) => t.label) };
+  }
+
+  function plotWidth(gd) {
+    const size = gd._fullLayout && gd._fullLayout._size;
+    return size ? size.w : gd.clientWidth - 80;
+  }
+
+  /* Everything that an x range entails, as one update for Plotly.relayout. */
+  function consequences(gd, meta, range) {
+    const [first, last] = chart.visible(meta, range);
+    const update = {};
+    const ticks = timeTicks(meta, range, plotWidth(gd));
+    update["xaxis.tickvals"] = ticks.tickvals;
+    update["xaxis.ticktext"] = ticks.ticktext;
+    for (const pane of meta.panes) {
+      const fit = fitted(gd, pane, first, last);
+      if (fit) update[`${pane.axis}.range`] = fit;
+    }
+    if (meta.scale === "percent" && update["yaxis.range"]) {
+      const base = chart.base(gd, first);
+      const percents = percentTicks(update["yaxis.range"], base);
+      update["yaxis.tickvals"] = percents.tickvals;
+      update["yaxis.ticktext"] = percents.ticktext;
+      const label = (gd.layout.annotations || []).findIndex((a) => a.name === "last");
+      if (label >= 0) {
+        const price = gd.layout.annotations[label].y;
+        update[`annotations[${label}].text`] = chart.percentText((price / base - 1) * 100);
+      }
+    }
+    return update;
+  }
+
+  /* ---- moving ---- */
+
+  let moving = false; // our own relayout is running; its event is not a gesture
+
+  function bounded(gd, [from, to]) {
+    const { minallowed, maxallowed } = gd._fullLayout.xaxis;
+    const width = clamp(to - from, Math.min(FEWEST_BARS, maxallowed - minallowed), maxallowed - minallowed);
+    const middle = (from + to) / 2;
+    const start = clamp(middle - width / 2, minallowed, maxallowed - width);
+    return [start, start + width];
+  }
+
+  function relayout(gd, update) {
+    moving = true;
+    return window.Plotly.relayout(gd, update).finally(() => {
+      moving = false;
+    });
+  }
+
+  /* Show an x range now; `gesture` says that the user did it, so that the address follows. */
+  chart.show = (range, { gesture = true } = {}) => {
+    const gd = chart.graph();
+    const meta = chart.meta();
+    if (!gd || !meta) return;
+    const within = bounded(gd, range);
+    relayout(gd, { "xaxis.range": within, ...consequences(gd, meta, within) });
+    if (chart.moved) chart.moved();
+    if (gesture) gestured();
+  };
+
+  let wanted = null; // range that the next frame shows
+
+  function soon(range) {
+    if (!wanted) {
+      requestAnimationFrame(() => {
+        const next = wanted;
+        wanted = null;
+        if (next && chart.meta()) chart.show(next);
+      });
+    }
+    wanted = bounded(chart.graph(), range);
+  }
+
+  /* Width times `factor` about the position `anchor`, which stays where it is. */
+  chart.zoom = (factor, anchor) => {
+    if (!chart.meta()) return;
+    const [from, to] = wanted || chart.range();
+    const about = anchor === undefined ? to : anchor;
+    const by = (to - from) * factor < FEWEST_BARS ? Math.min(1, FEWEST_BARS / (to - from)) : factor;
+    soon([about - (about - from) * by, about + (to - about) * by]);
+  };
+
+  chart.pan = (bars) => {
+    if (!chart.meta()) return;
+    const [from, to] = wanted || chart.range();
+    soon([from + bars, to + bars]);
+  };
+
+  chart.reset = () => {
+    if (!chart.meta()) return;
+    clearTimeout(state.settle);
+    wanted = null;
+    const changed = mlt.patchQuery({ start: null, end: null }, { replace: true });
+    if (!changed && chart.home) chart.show(chart.home, { gesture: false });
+  };
+
+  /* ---- the address follows ---- */
+
+  function gestured() {
+    state.moves += 1;
+    clearTimeout(state.settle);
+    state.settle = setTimeout(settle, SETTLE_MS);
+  }
+
+  function iso(seconds) {
+    const text = new Date(seconds * 1000).toISOString();
+    if (seconds % 86400 === 0) return text.slice(0, 10);
+    return text.slice(0, seconds % 60 ? 19 : 16) + "Z";
+  }
+
+  /* The window on screen as the address writes it: half-open, by the bars that show. */
+  chart.window = () => {
+    const meta = chart.meta();
+    const [first, last] = chart.visible(meta, chart.range());
+    const next = last + 1 < meta.ts.length ? meta.ts[last + 1] : Infinity;
+    return {
+      start: iso(meta.ts[first]),
+      end: iso(Math.min(meta.ts[last] + meta.seconds, next)),
+    };
+  };
+
+  function settle() {
+    const meta = chart.meta();
+    if (!meta || !onCharts()) return;
+    if (busy()) {
+      state.settle = setTimeout(settle, SETTLE_MS);
+      return;
+    }
+    if (waiting() && !state.byGesture) return; // another view is on its way
+    const range = chart.range();
+    const span = range[1] - range[0];
+    const [first, last] = chart.visible(meta, range);
+    const edge = span * NEAR_EDGE;
+    const need =
+      (meta.more_left && first < edge) ||
+      (meta.more_right && meta.ts.length - 1 - last < edge) ||
+      (meta.finer && span < state.paintedSpan * 0.9) ||
+      state.mustAsk;
+    state.byGesture = Boolean(need);
+    state.fromSettle = Boolean(need);
+    const window_ = chart.window();
+    const changed = mlt.patchQuery(window_, { replace: true, silent: !need });
+    if (!changed && state.mustAsk) mlt.ask();
+    state.mustAsk = false;
+    state.fromSettle = false;
+  }
+
+  const waiting = () => state.asked > state.painted && performance.now() - state.askedAt < 10000;
+  const busy = () => state.down || performance.now() - state.wheelAt < WHEEL_PAUSE_MS;
+
+  /* ---- Dash: a question went out, an answer came in ---- */
+
+  callbacks.chartAsked = (address) => {
+    if (!address || address.path !== "/charts") return;
+    state.asked = address.n;
+    state.askedAt = performance.now();
+    state.movesWhenAsked = state.moves;
+    state.byGesture = Boolean(state.fromSettle);
+    clearTimeout(state.settle);
+  };
+
+  function quiet() {
+    return new Promise((resolve) => {
+      const look = () => (busy() ? setTimeout(look, 40) : resolve());
+      look();
+    });
+  }
+
+  /* The figure to paint, or no_update for an answer that something newer has overtaken. */
+  callbacks.paintChart = async (answer) => {
+    const keep = window.dash_clientside.no_update;
+    if (!answer || !answer.figure || answer.n < state.asked) return keep;
+    await quiet();
+    if (answer.n < state.asked || !onCharts()) return keep;
+    state.painted = answer.n;
+    if (state.byGesture && state.moves !== state.movesWhenAsked) {
+      state.mustAsk = true; // moved on meanwhile: that window is asked for next
+      clearTimeout(state.settle);
+      state.settle = setTimeout(settle, SETTLE_MS);
+      return keep;
+    }
+    clearTimeout(state.settle);
+    wanted = null;
+    const figure = forWidth(answer.figure);
+    whenPainted(figure);
+    return figure;
+  };
+
+  /* The server does not know the width: choose the time labels before the first paint. */
+  function forWidth(figure) {
+    const { layout } = figure;
+    const frame = document.getElementById("price-chart");
+    if (frame && layout.meta && layout.meta.ts.length) {
+      const width = frame.clientWidth - layout.margin.l - layout.margin.r;
+      Object.assign(layout.xaxis, timeTicks(layout.meta, layout.xaxis.range, width));
+    }
+    return figure;
+  }
+
+  function whenPainted(figure) {
+    const { uirevision, meta } = figure.layout;
+    const look = () => {
+      const gd = chart.graph();
+      if (!onCharts()) return;
+      const there = gd && gd._fullLayout && gd._fullLayout.uirevision === uirevision;
+      if (!there) requestAnimationFrame(look);
+      else painted(gd, meta);
+    };
+    requestAnimationFrame(look);
+  }
+
+  function painted(gd, meta) {
+    document.getElementById("chart-frame").classList.add("is-painted");
+    attach(gd);
+    state.paintedSpan = meta.ts.length ? chart.range()[1] - chart.range()[0] : Infinity;
+    chart.home = meta.ts.length ? chart.range() : null;
+    if (meta.symbol) remember(meta.symbol);
+    if (chart.moved) chart.moved();
+  }
+
+  /* The address names the symbol that is shown, and the next visit opens it again. */
+  function remember(symbol) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    const kept = encodeURIComponent(symbol);
+    document.cookie = `symbol=${kept}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    if (!new URLSearchParams(location.search).get("symbol")) {
+      mlt.patchQuery({ symbol }, { replace: true, silent: true });
+    }
+    mlt.showSymbol(symbol);
+  }
+
+  /* ---- listeners, once for each graph element that Dash makes ---- */
+
+  function attach(gd) {
+    if (gd.mltAttached) return;
+    gd.mltAttached = true;
+    gd.on("plotly_relayout", (change) => {
+      if (moving || !Object.keys(change).some((key) => key.startsWith("xaxis.range"))) return;
+      if (chart.meta()) chart.show(chart.range());
+    });
+    gd.on("plotly_relayouting", () => chart.moved && chart.moved());
+    gd.on("plotly_doubleclick", () => chart.reset());
+    gd.addEventListener("wheel", onWheel, { capture: true, passive: false });
+    gd.addEventListener("pointerdown", () => {
+      state.down = true;
+    }, true);
+    new ResizeObserver(onResize).observe(gd);
+    if (chart.attached) chart.attached(gd);
+  }
+
+  for (const name of ["pointerup", "pointercancel", "mouseup", "touchend", "blur"]) {
+    addEventListener(name, () => {
+      state.down = false;
+    }, true);
+  }
+
+  function onWheel(event) {
+    const gd = chart.graph();
+    if (!chart.meta() || state.down || event.ctrlKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    state.wheelAt = performance.now();
+    const lines = event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 300 : 1;
+    const { l, w } = gd._fullLayout._size;
+    const [from, to] = wanted || chart.range();
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      chart.pan((event.deltaX * lines * (to - from)) / w);
+      return;
+    }
+    const share = clamp((event.clientX - gd.getBoundingClientRect().left - l) / w, 0, 1);
+    const turn = clamp(event.deltaY * lines, -400, 400);
+    chart.zoom(Math.exp(turn * WHEEL_SPEED), from + (to - from) * share);
+  }
+
+  let resized = 0;
+  function onResize() {
+    clearTimeout(resized);
+    resized = setTimeout(() => {
+      if (onCharts() && chart.meta() && !busy()) chart.show(chart.range(), { gesture: false });
+    }, SETTLE_MS);
+  }
+})();
