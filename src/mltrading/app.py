@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dash import Dash
 
 from mltrading.adapters.postgres import migrate
@@ -11,7 +13,10 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.health import health_blueprint
+from mltrading.domain.access import DEVELOPER
 from mltrading.domain.calendar import Calendars
+from mltrading.domain.view import ChartView, OverviewQuery
+from mltrading.errors import MLTradingError
 from mltrading.services import Services
 from mltrading.services.health import Health
 from mltrading.services.market import Market
@@ -38,8 +43,18 @@ def create_app(settings: Settings, url: str) -> Dash:
     services = build_services(settings, url)
     app = create_dashboard(services)
     app.server.register_blueprint(health_blueprint(services.health))
+    app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
         app.enable_dev_tools(debug=True, dev_tools_hot_reload=False)
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
     app._setup_server()
     return app
+
+
+def warm(market: Market) -> None:
+    """Ask what the first visitor will ask: that loads pandas, calendars and the pool's code."""
+    try:
+        market.overview(DEVELOPER, OverviewQuery())
+        market.chart(DEVELOPER, ChartView())
+    except MLTradingError:
+        return  # no database, or no symbol yet: the first visitor is told, and waits a second

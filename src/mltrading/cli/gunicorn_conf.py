@@ -3,9 +3,11 @@ mltrading.wsgi:server`, and in-process by `mltrading serve`."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 from mltrading.settings import WEB_WORKERS
@@ -26,6 +28,13 @@ if os.access("/dev/shm", os.W_OK):  # noqa: S108 - the heartbeat must not wait f
 _PR_SET_PDEATHSIG = 1
 
 
+def when_ready(arbiter: Any) -> None:
+    """What is loaded now is never garbage, and a collector that does not visit it leaves its
+    memory pages shared between the workers."""
+    gc.collect()
+    gc.freeze()
+
+
 def post_fork(arbiter: Any, worker: Any) -> None:
     """A worker ends with its master, even when that was killed and could not tell it."""
     if not sys.platform.startswith("linux"):
@@ -34,6 +43,23 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != worker.ppid:  # it died before the call above
+        os._exit(0)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load what the first questions need while the worker already answers."""
+    # Not through getattr: before its first use the server of wsgi.py would start a database.
+    warm = vars(worker.wsgi).get("extensions", {}).get("mltrading-warm")
+    if warm is not None:
+        threading.Thread(target=warm, name="warm", daemon=True).start()
+
+
+def worker_exit(arbiter: Any, worker: Any) -> None:
+    """Leave without taking the interpreter apart, which would copy every shared page: a second.
+    Every request was answered or given up by now. (A failed start keeps its exit code.)"""
+    if worker.booted:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(0)
 
 

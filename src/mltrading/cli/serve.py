@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import socket
 import sys
@@ -40,6 +41,7 @@ def port_number(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    gc.disable()  # nothing that an import makes is garbage; gunicorn_conf.when_ready collects
     settings = load_settings()
     host, port = arguments.host or settings.host, arguments.port or settings.port
     listener = listen(host, port)
@@ -54,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         if settings.environment == "development" and host not in LOOPBACK:
             warn = f"nobody signs in in development, and {host} is open to other machines"
             print(f"mltrading: warning: {warn}", file=sys.stderr)
+        gc.enable()
         serve(server, listener, address(host, port), settings.monitoring.level)
     return 0
 
@@ -93,6 +96,7 @@ def prepare(settings: Settings, opened: ExitStack, say: Callable[[str], None]) -
         from mltrading.cli.sample import load_if_empty
 
         load_if_empty(url, say)
+    say("Loading the dashboard")
     return url
 
 
@@ -107,6 +111,7 @@ def serve(server: Flask, listener: socket.socket, url: str, log_level: str) -> N
     from mltrading.cli import gunicorn_conf
 
     def announce(worker: Any) -> None:
+        gunicorn_conf.post_worker_init(worker)
         if worker.age == 1:
             threading.Thread(target=announce_when_answering, args=(place, url), daemon=True).start()
 
