@@ -202,8 +202,10 @@ def parse_environment_file(path: Path) -> EnvironmentFile:
     """Read one file strictly; ConfigurationError names the line of what is wrong."""
     import yaml
 
+    lines: dict[tuple[str, ...], int] = {(): 1}
     try:
         tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        values = _plain(tree, (), lines, path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(
@@ -213,8 +215,8 @@ def parse_environment_file(path: Path) -> EnvironmentFile:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigurationError(f"{path} line {line}: {problem}") from None
-    lines: dict[tuple[str, ...], int] = {(): 1}
-    values = _plain(tree, (), lines, path)
+    except RecursionError:
+        raise ConfigurationError(f"{path} line 1: a block holds itself, or too many") from None
     try:
         return EnvironmentFile.model_validate(values)
     except ValidationError as error:
