@@ -19,7 +19,7 @@ _BEFORE = """SELECT {columns} FROM {table}
 _AFTER = """SELECT {columns} FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(ts)s ORDER BY ts LIMIT %(count)s"""
 _COUNT = """SELECT count(*) FROM (SELECT 1 FROM {table}
-    WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s LIMIT %(limit)s) some"""
+    WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s LIMIT %(limit)s) AS counted"""
 _SERIES = """SELECT interval, first_ts, last_ts, bars, adjusted, has_volume, name, feed, notice
     FROM series JOIN sources ON sources.id = series.source_id WHERE symbol_id = %(symbol)s"""
 
