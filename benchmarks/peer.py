@@ -13,11 +13,12 @@ from typing import Any
 import dash
 import pandas as pd
 import plotly.graph_objects as go
+import psycopg2
 from sqlalchemy import create_engine, text
 
 
 def create_peer(url: str) -> dash.Dash:
-    engine = create_engine(url)
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(url))
     app = dash.Dash("peer", compress=False)
     app.layout = dash.html.Div([dash.dcc.Input(id="symbol"), dash.dcc.Graph(id="chart")])
 

@@ -1,0 +1,35 @@
+"""First-load and repeat-load bytes of every page, as a real Chromium counts them."""
+
+from __future__ import annotations
+
+from benchmarks.report import Row, row
+from tools.browsers import start
+
+FIRST_LOAD_LIMIT = 1_300_000  # bytes, Brotli
+REPEAT_LOAD_LIMIT = 40_000
+PAGES = {"Overview": "/", "Charts": "/charts?symbol=AAPL", "Compare": "/compare?symbols=AAPL,IBM"}
+READY = {"Overview": "#overview-table td", "Charts": ".js-plotly-plot .xtick", "Compare": ".xtick"}
+
+_TRANSFERRED = """
+return performance.getEntriesByType('navigation')
+  .concat(performance.getEntriesByType('resource'))
+  .reduce((sum, entry) => sum + entry.transferSize, 0)
+"""
+
+
+def measure(url: str) -> list[Row]:
+    """A fresh browser a page, so that nothing is cached at the first load."""
+    rows = []
+    for name, path in PAGES.items():
+        with start("chromium") as browser:
+            first = _load(browser, url + path, READY[name])
+            repeat = _load(browser, url + path, READY[name])
+        rows.append(row(f"{name}: first load, bytes", first, FIRST_LOAD_LIMIT, "limit", "<= 1"))
+        rows.append(row(f"{name}: repeat load, bytes", repeat, REPEAT_LOAD_LIMIT, "limit", "<= 1"))
+    return rows
+
+
+def _load(browser: object, url: str, ready: str) -> int:
+    browser.driver.get(url)  # type: ignore[attr-defined]
+    browser.wait_for_element(ready, timeout=20)  # type: ignore[attr-defined]
+    return int(browser.driver.execute_script(_TRANSFERRED))  # type: ignore[attr-defined]
