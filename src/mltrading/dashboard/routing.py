@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, html, set_props
+from dash import ClientsideFunction, Dash, Input, Output, State, html, no_update, set_props
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -90,13 +90,13 @@ def _register_search(app: Dash, services: Services) -> None:
         Input("search-enter", "data"),
         prevent_initial_call=True,
     )
-    def enter(search: Any) -> dict[str, Any]:
+    def enter(search: Any) -> Any:
         """The exact code first, else what the list would show on top."""
         text = _text(search)
         found = services.market.find(current_actor(), text, 1)
         if not found:
             set_props("toast", {"children": toast(f"No symbol or name contains “{text}”")})
-            raise PreventUpdate
+            return no_update  # PreventUpdate would drop the toast too
         return {"code": found[0].code, "n": search.get("n")}
 
 

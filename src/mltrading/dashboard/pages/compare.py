@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, set_props
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -138,25 +138,25 @@ def _register_adding(app: Dash, services: Services) -> None:
         State("address", "data"),
         prevent_initial_call=True,
     )
-    def add(submitted: Any, typed: Any, address: Any) -> tuple[dict[str, Any], str]:
+    def add(submitted: Any, typed: Any, address: Any) -> tuple[Any, Any]:
         """Enter in the box: the symbol of exactly that code, else the first one found."""
         if not isinstance(submitted, int) or submitted < 1:
             raise PreventUpdate
         view, _ = CompareView.parse(_search(address))
         found = services.market.find(current_actor(), _typed(typed), 1)
         if not found:
-            _say(f"No symbol or name contains “{_typed(typed)}”")
+            return _said(f"No symbol or name contains “{_typed(typed)}”")
         if len(view.symbols) >= MAX_COMPARED:
-            _say(f"{MAX_COMPARED} symbols are the most that stay readable; remove one first")
+            return _said(f"{MAX_COMPARED} symbols stay readable, not more; remove one first")
         codes = dict.fromkeys((*view.symbols, found[0].code))
         query = CompareView(tuple(codes), view.range, view.start, view.end, view.mode).to_query()
         return {"href": f"{PATH}?{query}", "n": f"compare-{submitted}"}, ""
 
 
-def _say(said: str) -> None:
-    """A toast instead of an answer."""
+def _said(said: str) -> tuple[Any, Any]:
+    """A toast, and nothing else changes (PreventUpdate would drop the toast too)."""
     set_props("toast", {"children": toast(said)})
-    raise PreventUpdate
+    return no_update, no_update
 
 
 def _search(address: Any) -> str:

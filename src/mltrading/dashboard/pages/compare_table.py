@@ -47,7 +47,7 @@ def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
     sessions = metrics.sessions
     marks = [simulated_mark()] if symbol.simulated else []
     if line.stale_text:
-        marks.append(stale_mark(line.stale_text))
+        marks.append(stale_mark(f"stale {line.stale_text}", "Older than the newest session"))
     name = [
         html.Span(className=f"swatch series-{number + 1}"),
         html.B(symbol.code),
@@ -101,7 +101,7 @@ def _correlation(row: CompareMetrics) -> Component:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:z.2f}".replace("-", "−")
 
 
 def _volume(value: float) -> str:
