@@ -40,13 +40,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How many bars to load: `visible` in the window (at most), at least `padding` on each side
-    while all stay within `most`, and `warm_up` before those."""
+    """How many bars to load: at most `visible` in the window, as many again and at least
+    `padding` on each side while all stay within `most`, and `warm_up` before those."""
 
     visible: int
     padding: int
     most: int
     warm_up: int
+
+    def padded(self, visible: int) -> int:
+        """Bars of padding on both sides together: a screen on each, as far as there is room."""
+        return min(self.most - visible, 2 * max(visible, self.padding))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +181,15 @@ class Slice:
 def load(source: Source, interval: Interval, window: Window, shape: Shape, now: int) -> Slice:
     """The window's bars (the newest `shape.most` at most), padding on both sides, and the bars
     that indicators need before them."""
-    room = shape.most - min(shape.visible, shape.most)
-    padding = min(room, max(shape.visible, shape.padding))
-    trail = min(padding, room // 2)
-    lead = shape.visible + padding + shape.warm_up
-    bars, labels = source.read(interval, window, lead, trail, now)
+    visible = min(shape.visible, shape.most)
+    lead = visible + shape.padded(visible) + shape.warm_up
+    bars, labels = source.read(interval, window, lead, shape.padded(visible) // 2, now)
     start = floor_start(window.start, interval)
     first, last = (int(p) for p in np.searchsorted(bars.ts, [start, window.end]))
     first = max(first, last - shape.most)
-    stop = min(len(bars), last + trail)
-    begin = max(0, first - min(padding, shape.most - (stop - first)))
+    padding = shape.padded(last - first)
+    stop = min(len(bars), last + padding // 2)
+    begin = max(0, first - min(padding - (stop - last), max(last - first, shape.padding)))
     return Slice(bars, labels, begin, first, last, stop)
 
 
