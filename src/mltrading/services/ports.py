@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Symbols(Protocol):
 
 class BarReader(Protocol):
     """Every read of bars goes through here. Only stored intervals; as traded; ascending."""
+
+    def together(self, ask: Callable[[BarReader], Result]) -> Result:
+        """What `ask` returns; all that it reads from the reader it is handed is of one moment.
+        It may run twice, so it must change nothing outside."""
 
     def series(self, symbol_id: int) -> dict[Interval, Series]:
         """What is stored of the symbol, by interval."""
@@ -126,13 +133,8 @@ class ImportTransaction(Protocol):
 
 
 class BarWriter(Protocol):
-    def transaction(self) -> _ImportContext: ...
-
-
-class _ImportContext(Protocol):
-    def __enter__(self) -> ImportTransaction: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
+    def transaction(self) -> AbstractContextManager[ImportTransaction]:
+        """Raises Conflict where another import was in the way: run all of it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from mltrading.adapters.sources.table import Judge, Table, notes_on
 from mltrading.services.ports import ReadOptions, ReadRows, Refused, SymbolDetails
 
 FEW_LINES = 1024
-SAMPLE_LINES = 5000
+SAMPLE_LINES = 2000
 
 
 class CsvFile:
