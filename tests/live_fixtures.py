@@ -22,8 +22,14 @@ START_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
-def market_url(server_url: str, template: str, run_folder: Path) -> str:
-    """The URL of a database with the market of `market_data`, loaded once a run. Read only."""
+def market_url(request: pytest.FixtureRequest, run_folder: Path) -> str:
+    """The URL of a database with the market of `market_data`, loaded once a run. Read only.
+
+    `MLTRADING_TEST_MARKET` names one that `python -m tests.market_data URL` filled before.
+    """
+    if given := os.environ.get("MLTRADING_TEST_MARKET"):
+        return given
+    server_url, template = (request.getfixturevalue(n) for n in ("server_url", "template"))
     record = run_folder / "market"
     with (run_folder / "market.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 
 import numpy as np
 import psycopg2
 
+from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import MINUTE, Bars, Interval
@@ -74,3 +76,8 @@ def minutes(sessions: int) -> Bars:
     ts = (starts[:, None] + np.arange(SESSION_MINUTES) * MINUTE).ravel()
     made = make_bars(len(ts), 0, seed=53, price=300.0)
     return Bars(ts, *(getattr(made, name) for name in list(Bars.__slots__)[1:]))
+
+
+if __name__ == "__main__":
+    upgrade(sys.argv[1])
+    load(sys.argv[1])

@@ -107,7 +107,8 @@ def links(component: Any) -> list[str]:
     if not isinstance(component, dict):
         return []
     props = component["props"]
-    return [props["href"]] * ("href" in props) + links(props.get("children"))
+    own = [props["href"]] if "href" in props else []
+    return own + links(props.get("children"))
 
 
 def test_address_becomes_chart_chips_note_and_table(client: CallbackClient) -> None:
