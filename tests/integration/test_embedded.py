@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -74,6 +74,16 @@ def server_processes(home: Path) -> dict[int, str]:
         except OSError:
             continue  # it ended meanwhile
     return found
+
+
+@contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is killed at the end of the block, whatever happened in it."""
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def supervisors(home: Path) -> list[int]:
@@ -170,9 +180,7 @@ def test_a_killed_server_comes_back_though_a_query_still_runs(
             )
         busy.commit()
         spinning = f"import psycopg2; psycopg2.connect({url!r}).cursor().execute('SELECT spin()')"
-        with subprocess.Popen(
-            [sys.executable, "-c", spinning], stderr=subprocess.DEVNULL
-        ) as client:
+        with running(sys.executable, "-c", spinning) as client:
             active = f"SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND pid <> {backend}"
             wait_until(lambda: len(execute(url, active)) == 2, "the endless query")
             (before,) = postmasters(home)
@@ -218,14 +226,13 @@ def test_a_stale_pid_file_that_names_another_program_is_dropped(
     home: Path, binaries: Path | None, server: EmbeddedServer
 ) -> None:
     data = started_once(home, binaries)
-    with subprocess.Popen(["sleep", "600"]) as foreign:
+    with running("sleep", "600") as foreign:
         for path in (data / "postmaster.pid", data.parent / ".s.PGSQL.5432.lock"):
             path.write_text(f"{foreign.pid}\n{data}\n")
         assert execute(server.start(), "SELECT 1") == [(1,)]
         server.close()
         wait_until_nothing_runs(home)
         assert foreign.poll() is None
-        foreign.kill()
 
 
 def test_a_stale_pid_file_that_names_a_zombie_is_dropped(

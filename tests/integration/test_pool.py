@@ -2,13 +2,356 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection
+
+from mltrading.adapters.postgres.connection import connect, parameters, place
+from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.pool import Database
+from mltrading.errors import ConfigurationError, DatabaseUnavailable
+from tests.database_fixtures import execute
+from tests.waiting import wait_until
 
 
-def test_a_read_sees_the_migrated_schema(database: Database) -> None:
-    def count(connection):
+def query(text: str) -> Callable[[Connection], Any]:
+    """A function for `read` or `write`: the first value that the query returns."""
+
+    def run(connection: Connection) -> Any:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM symbols")
-            return cursor.fetchone()[0]
+            cursor.execute(text)
+            return cursor.fetchall()[0][0] if cursor.description else None
 
-    assert database.read(count) == 0
+    return run
+
+
+def terminate(url: str) -> None:
+    """End every other session of the database, as a restart of the server does."""
+    execute(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+
+def test_a_write_is_committed_and_read_back(database: Database) -> None:
+    database.write(query("CREATE TABLE t AS SELECT 7 AS n"))
+    assert database.read(query("SELECT n FROM t")) == 7
+
+
+def test_a_failing_write_leaves_nothing(database: Database) -> None:
+    def fail(connection: Connection) -> None:
+        query("CREATE TABLE t AS SELECT 7 AS n")(connection)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        database.write(fail)
+    assert database.read(query("SELECT to_regclass('t')")) is None
+
+
+def test_a_transaction_is_one_unit(database: Database) -> None:
+    with database.transaction() as connection:
+        query("CREATE TABLE t AS SELECT 1 AS n")(connection)
+        query("INSERT INTO t VALUES (2)")(connection)
+        assert database.read(query("SELECT to_regclass('t')")) is None
+    assert database.read(query("SELECT count(*) FROM t")) == 2
+
+
+def test_a_reader_can_not_write(database: Database) -> None:
+    with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+        database.read(query("CREATE TABLE t AS SELECT 7 AS n"))
+    database.write(query("CREATE TABLE t AS SELECT 7 AS n"))  # on the same connection
+
+
+def test_a_reader_sees_one_moment(database: Database) -> None:
+    database.write(query("CREATE TABLE t AS SELECT 7 AS n"))
+
+    def twice(connection: Connection) -> list[int]:
+        first = query("SELECT count(*) FROM t")(connection)
+        database.write(query("INSERT INTO t VALUES (8)"))
+        return [first, query("SELECT count(*) FROM t")(connection)]
+
+    assert database.read(twice) == [1, 1]
+    assert database.read(query("SELECT count(*) FROM t")) == 2
+
+
+def test_no_state_stays_in_a_session(database: Database) -> None:
+    database.read(query("SELECT 1"), timeout_seconds=1)
+    limits = query(
+        "SELECT current_setting('statement_timeout') || current_setting('transaction_read_only')"
+    )
+    assert database.write(limits, timeout_seconds=0) == "0off"
+
+
+def test_a_slow_statement_ends_at_its_limit(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable, match="took longer than 0.05 s"):
+        database.read(query("SELECT pg_sleep(60)"), timeout_seconds=0.05)
+    assert database.read(query("SELECT 1")) == 1
+
+
+# Connections that break.
+
+
+def test_dead_idle_connections_are_replaced_unseen(database: Database, database_url: str) -> None:
+    for attempt in (database.read, database.write):
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: database.read(query("SELECT pg_sleep(0.05)")), range(4)))
+        terminate(database_url)
+        assert attempt(query("SELECT 1")) == 1
+
+
+def test_a_read_that_loses_its_connection_runs_once_more(
+    database: Database, database_url: str
+) -> None:
+    runs: list[int] = []
+
+    def lose_the_first(connection: Connection) -> Any:
+        runs.append(1)
+        if len(runs) == 1:
+            terminate(database_url)
+        return query("SELECT 5")(connection)
+
+    assert database.read(lose_the_first) == 5
+    assert len(runs) == 2
+
+
+def test_a_read_that_always_loses_its_connection_gives_up(
+    database: Database, database_url: str
+) -> None:
+    runs: list[int] = []
+
+    def lose(connection: Connection) -> Any:
+        runs.append(1)
+        terminate(database_url)
+        return query("SELECT 5")(connection)
+
+    with pytest.raises(DatabaseUnavailable, match="no answer from the database"):
+        database.read(lose)
+    assert len(runs) == 2
+
+
+def test_a_write_that_loses_its_connection_is_never_repeated(
+    database: Database, database_url: str
+) -> None:
+    runs: list[int] = []
+
+    def lose(connection: Connection) -> None:
+        runs.append(1)
+        terminate(database_url)
+        query("CREATE TABLE t AS SELECT 1 AS n")(connection)
+
+    with pytest.raises(DatabaseUnavailable, match="went away during a change"):
+        database.write(lose)
+    assert len(runs) == 1
+    assert database.read(query("SELECT to_regclass('t')")) is None
+
+
+@pytest.mark.parametrize("force", [signal.SIGINT, signal.SIGKILL])
+def test_reads_and_writes_live_through_a_restart_of_the_server(
+    tmp_path: Path, binaries: Path | None, force: signal.Signals
+) -> None:
+    """Eight threads work while the server goes down and comes back: no read fails, and of the
+    writes at most those in flight."""
+    with EmbeddedServer(tmp_path, binaries) as server:
+        database = Database(server.start(), wait_seconds=10)
+        database.write(query("CREATE TABLE t AS SELECT 0 AS n"))
+        done, failed = [0] * 8, [0] * 8
+        ending = threading.Event()
+
+        def work(number: int) -> None:
+            while not ending.is_set():
+                if number < 6:
+                    database.read(query("SELECT n FROM t"))
+                    done[number] += 1
+                    continue
+                try:
+                    database.write(query("INSERT INTO t VALUES (1)"))
+                    done[number] += 1
+                except DatabaseUnavailable:
+                    failed[number] += 1
+
+        def work_on() -> None:
+            before = list(done)
+            wait_until(
+                lambda: any(future.done() for future in futures)
+                or all(now > then + 5 for now, then in zip(done, before, strict=True)),
+                "everyone's work",
+            )
+
+        with ThreadPoolExecutor(8) as threads:
+            futures = [threads.submit(work, number) for number in range(8)]
+            try:
+                work_on()
+                pid = (server.folder / "data" / "postmaster.pid").read_text().split()[0]
+                os.kill(int(pid), force)
+                wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the server")
+                work_on()
+            finally:
+                ending.set()
+            for future in futures:
+                future.result()  # raises what a reader met
+        assert sum(failed) <= 2
+        assert database.read(query("SELECT sum(n) FROM t")) >= done[6] + done[7]
+        database.close()
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port on which nobody listens: bound, so that nobody else takes it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
+
+
+def test_an_absent_server_is_waited_for_and_then_told(free_port: int) -> None:
+    url = f"postgresql://ana:secret@127.0.0.1:{free_port}/market"
+    database = Database(url, outage_seconds=0.3)
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable) as error:
+        database.read(query("SELECT 1"))
+    assert 0.1 < time.monotonic() - started < 3
+    assert str(error.value).startswith(
+        f"no answer from the database at 127.0.0.1:{free_port}/market: Connection refused;"
+    )
+    assert "secret" not in "".join(map(str, [error.value, error.value.__cause__]))
+
+
+def test_a_missing_database_is_told_at_once(server_url: str) -> None:
+    url = server_url.replace("/postgres?", "/absent?")
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match='database "absent" does not exist'):
+        Database(url, outage_seconds=60).read(query("SELECT 1"))
+    assert time.monotonic() - started < 30
+
+
+def test_a_full_pool_is_a_bounded_wait(database_url: str) -> None:
+    database = Database(database_url, pool_size=1, wait_seconds=0.1)
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def hold(_: Connection) -> None:
+        entered.release()
+        leave.wait(30)
+
+    with ThreadPoolExecutor(2) as threads:
+        holders = [threads.submit(database.read, hold) for _ in range(2)]
+        for _ in holders:
+            entered.acquire()
+        try:
+            with pytest.raises(DatabaseUnavailable, match="all 2 connections .* are busy"):
+                database.read(query("SELECT 1"))
+        finally:
+            leave.set()
+        for holder in holders:
+            holder.result()
+    assert database.read(query("SELECT 1")) == 1
+    database.close()
+
+
+def test_no_more_connections_are_kept_than_asked_for(database_url: str) -> None:
+    database = Database(database_url, pool_size=2, wait_seconds=10)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: database.read(query("SELECT pg_sleep(0.02)")), range(12)))
+    ours = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()"
+    )
+    wait_until(lambda: execute(database_url, ours) == [(2,)], "two kept connections")
+    database.close()
+    wait_until(lambda: execute(database_url, ours) == [(0,)], "none after close")
+
+
+def test_a_forked_child_has_a_pool_of_its_own(database_url: str) -> None:
+    program = """
+import os, sys
+from mltrading.adapters.postgres.pool import Database
+def pid(connection):
+    return connection.info.backend_pid
+database = Database(sys.argv[1])
+mine = database.read(pid)
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.write(writer, str(database.read(pid)).encode())
+    sys.exit(0)
+os.wait()
+theirs = int(os.read(reader, 99))
+assert theirs != mine, "the child used the parent's session"
+assert database.read(pid) == mine, "the child closed the parent's session"
+"""
+    command = [sys.executable, "-W", "error", "-c", program, database_url]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def test_nothing_is_loaded_or_connected_before_the_first_use(free_port: int) -> None:
+    program = f"""
+import sys
+from mltrading.adapters.postgres.pool import Database
+Database("postgresql://127.0.0.1:{free_port}/market")
+assert "sqlalchemy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+# URLs.
+
+
+def test_every_usual_form_of_url_is_accepted(server_url: str) -> None:
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg2"):
+        url = f"{scheme}://{server_url.partition('://')[2]}"
+        connect(url).close()
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql://localhost/market", "localhost"),
+        ("postgresql:///market", "the local socket"),
+        ("postgresql://u@[::1]:5433/market", "::1:5433"),
+        ("postgresql://u:p@a:1,b:2/market?target_session_attrs=read-write", "a,b:1,2"),
+        ("postgresql://u:p%40ss@db.example.org:5432/market?sslmode=require", "db.example.org:5432"),
+    ],
+)
+def test_the_place_is_named_without_user_and_password(url: str, host: str) -> None:
+    assert place(url) == f"{host}/market"
+
+
+def test_what_the_url_says_goes_before_our_defaults() -> None:
+    said = parameters("postgresql://h/d?connect_timeout=2&application_name=other")
+    assert (said["connect_timeout"], said["application_name"]) == ("2", "other")
+    assert said["keepalives_idle"] == "30"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "market",
+        "mysql://ana:hunter2@localhost/market",
+        "host=localhost password=hunter2",
+        "postgresql://ana:hun@ter2@localhost/market",
+        "postgresql://ana:hun/ter2@localhost/market",
+        "postgresql://ana:hun#ter2@localhost/market",
+        "postgresql://ana:hunter2/market",
+        "postgresql://ana:hun%ter2@localhost/market",
+        "postgresql://ana:hunter2@localhost/market?colour=blue",
+        "postgresql://ana:hunter 2@localhost/market",
+        "postgresql://ana:hunter2@localhost:port/market",
+    ],
+)
+def test_a_wrong_url_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        Database(url)
+    told = "".join(map(str, [error.value, error.value.__cause__]))
+    assert "DATABASE_URL" in told and "\n" not in told
+    assert "hun" not in told and "ter2" not in told

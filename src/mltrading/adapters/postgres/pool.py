@@ -142,6 +142,9 @@ class Database:
             if not connection.closed:
                 raise
             proxy.invalidate()
+            # The idle ones too: sessions of a killed server can outlive it for a moment, and a
+            # second try must not meet one of them.
+            self.close()
             raise _Lost(error) from None
         finally:
             proxy.close()  # the pool rolls back what is still open

@@ -1,0 +1,127 @@
+"""The migration runner on a real server: order, races, refusals."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from mltrading.adapters.postgres.migrate import FOLDER, migrations, pending, upgrade
+from mltrading.errors import ConfigurationError, DatabaseUnavailable
+from tests.database_fixtures import execute
+
+MIGRATOR = """
+import sys
+from pathlib import Path
+from mltrading.adapters.postgres.migrate import upgrade
+sys.stdin.readline()
+print(upgrade(sys.argv[1], folder=Path(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four small migrations; the last two fail or double when applied twice."""
+    files = {
+        "0001_table.sql": "CREATE TABLE a (id int PRIMARY KEY)",
+        "0002_column.sql": "ALTER TABLE a ADD COLUMN v int; INSERT INTO a VALUES (1, 1)",
+        "0003_index.sql": "CREATE INDEX a_v ON a (v)",
+        "0004_data.sql": "UPDATE a SET v = v + 1",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_our_own_migrations_apply_once(empty_database_url: str) -> None:
+    every = [migration.version for migration in migrations()]
+    assert every and pending(empty_database_url) == every
+    told: list[str] = []
+    assert upgrade(empty_database_url, told.append) == every
+    assert [line.split()[-1] for line in told] == sorted(path.name for path in FOLDER.iterdir())
+    assert pending(empty_database_url) == []
+    assert upgrade(empty_database_url, told.append) == []
+    assert len(told) == len(every)
+
+
+def test_a_function_that_connects_serves_as_well(empty_database_url: str, folder: Path) -> None:
+    assert upgrade(lambda: psycopg2.connect(empty_database_url), folder=folder) == [1, 2, 3, 4]
+
+
+def test_six_at_once_apply_each_file_once(empty_database_url: str, folder: Path) -> None:
+    command = [sys.executable, "-c", MIGRATOR, empty_database_url, str(folder)]
+    pipe = subprocess.PIPE
+    starters = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)]
+    for starter in starters:
+        assert starter.stdin is not None
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    answers = [starter.communicate()[0] for starter in starters]
+    assert [starter.returncode for starter in starters] == [0] * 6
+    applied = [version for answer in answers for version in json.loads(answer)]
+    assert sorted(applied) == [1, 2, 3, 4]
+    assert execute(empty_database_url, "SELECT v FROM a") == [(2,)]
+
+
+def test_only_what_is_missing_is_applied(empty_database_url: str, folder: Path) -> None:
+    later = (folder / "0004_data.sql").rename(folder / "kept")
+    assert upgrade(empty_database_url, folder=folder) == [1, 2, 3]
+    later.rename(folder / "0004_data.sql")
+    assert pending(empty_database_url, folder) == [4]
+    assert upgrade(empty_database_url, folder=folder) == [4]
+
+
+def test_a_failing_file_keeps_what_came_before_and_nothing_of_itself(
+    empty_database_url: str, folder: Path
+) -> None:
+    (folder / "0003_index.sql").write_text("INSERT INTO a VALUES (2, 2); SELECT nonsense")
+    with pytest.raises(ConfigurationError, match="0003_index.sql failed: column .nonsense.") as e:
+        upgrade(empty_database_url, folder=folder)
+    assert "\n" not in str(e.value)
+    assert execute(empty_database_url, "SELECT id FROM a") == [(1,)]
+    assert pending(empty_database_url, folder) == [3, 4]
+
+
+def test_a_server_lost_on_the_way_is_told_as_that(empty_database_url: str, folder: Path) -> None:
+    (folder / "0003_index.sql").write_text("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(DatabaseUnavailable, match="went away while 0003_index.sql was applied"):
+        upgrade(empty_database_url, folder=folder)
+    assert pending(empty_database_url, folder) == [3, 4]
+
+
+@pytest.mark.parametrize("verb", [upgrade, pending])
+def test_a_newer_database_is_refused(
+    empty_database_url: str, folder: Path, verb: Callable[..., object]
+) -> None:
+    upgrade(empty_database_url, folder=folder)
+    execute(empty_database_url, "UPDATE schema_version SET version = 9")
+    with pytest.raises(ConfigurationError, match="schema version 9, this program knows up to 4"):
+        verb(empty_database_url, folder=folder)
+
+
+def test_a_user_without_rights_on_a_migrated_database_is_no_error(
+    empty_database_url: str, folder: Path
+) -> None:
+    upgrade(empty_database_url, folder=folder)
+    execute(empty_database_url, "ALTER DATABASE " + name_of(empty_database_url) + READ_ONLY)
+    assert pending(empty_database_url, folder) == []
+
+
+READ_ONLY = " SET default_transaction_read_only = on"
+
+
+def name_of(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+@pytest.mark.parametrize("names", [["0002_a.sql"], ["0001_a.sql", "0003_b.sql"], ["1_a.sql"]])
+def test_a_gap_in_the_numbers_is_refused(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(ConfigurationError, match="out of order or misnamed"):
+        migrations(tmp_path)
