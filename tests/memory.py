@@ -5,13 +5,14 @@ Rollups are made with the domain's own roll_up, as the database does on import.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 
 import numpy as np
 
 from mltrading.domain.bars import DAY, STORED, Bars, Floats, Interval, Series, Symbol, Times
 from mltrading.domain.rollup import roll_up
-from mltrading.services.ports import Latest
+from mltrading.services.ports import BarReader, Latest, Result
 
 
 def make_symbol(code: str, **changes: object) -> Symbol:
@@ -109,6 +110,9 @@ class MemoryMarket:
                 newest = int(self.bars[symbol.id, finest].ts[-1])
                 found.append(_latest(symbol, days.adjusted(), finest, newest))
         return found
+
+    def together(self, ask: Callable[[BarReader], Result]) -> Result:
+        return ask(self)
 
     def series(self, symbol_id: int) -> dict[Interval, Series]:
         self.asked.append("series")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mltrading.domain import indicators
 from mltrading.domain.bars import Bars, Floats, Interval, Symbol
-from mltrading.domain.calendar import Calendar, Calendars
+from mltrading.domain.calendar import Calendar
 from mltrading.domain.indicators import IndicatorSpec
 from mltrading.domain.trust import staleness
 from mltrading.domain.view import ChartView, Range
@@ -116,7 +116,7 @@ class Chart:
 
 
 def build(
-    view: ChartView, symbol: Symbol, reader: BarReader, calendars: Calendars, now: int
+    view: ChartView, symbol: Symbol, reader: BarReader, calendar: Calendar | None, now: int
 ) -> Chart:
     """The chart of `symbol` as `view` asks for it, at the moment `now` (µs UTC)."""
     source = Source(reader, symbol.id, symbol.timezone or "UTC", reader.series(symbol.id))
@@ -151,7 +151,7 @@ def build(
         more_left=floor_start(series.first_ts, interval) < bars.ts[0],
         more_right=floor_start(series.last_ts, interval) > bars.ts[-1],
         finer=any(source.overlaps(i, window) for i in candidates if i.length < interval.length),
-        trust=_trust(symbol, source, interval, found, calendars.get(symbol.calendar, now), now),
+        trust=_trust(symbol, source, interval, found, calendar, now),
         quote=_quote(source, interval, found),
         available=source.available,
         notes=notes,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mltrading.domain import metrics
 from mltrading.domain.bars import DAY, Bars, Floats, Interval, Symbol, Times
-from mltrading.domain.calendar import Calendars
+from mltrading.domain.calendar import Calendar
 from mltrading.domain.metrics import Metrics
 from mltrading.domain.rollup import roll_up
 from mltrading.domain.trust import staleness
@@ -80,7 +81,7 @@ def build(
     symbols: list[Symbol],
     notes: list[str],
     reader: BarReader,
-    calendars: Calendars,
+    calendars: Mapping[str, Calendar | None],
     now: int,
 ) -> Comparison:
     """The comparison of `symbols` (at least one) at the moment `now` (µs UTC); `notes` come
@@ -186,7 +187,7 @@ def _line(
     ts: Times,
     closes: Floats,
     mode: Mode,
-    calendars: Calendars,
+    calendars: Mapping[str, Calendar | None],
     now: int,
 ) -> CompareLine:
     known = np.flatnonzero(np.isfinite(closes))
@@ -196,7 +197,7 @@ def _line(
         "indexed": closes / base * 100,
         "price": closes,
     }[mode]
-    calendar = calendars.get(symbol.calendar, now)
+    calendar = calendars[symbol.calendar]
     return CompareLine(
         symbol=symbol,
         values=values,

@@ -50,7 +50,10 @@ class Market:
         _require_data(actor)
         symbol = self._first() if view.symbol is None else self._known(view.symbol)
         view = replace(view, symbol=symbol.code)
-        return charting.build(view, symbol, self._bars, self._calendars, self._now())
+        calendar = self._calendars.get(symbol.calendar, self._now())
+        return self._bars.together(
+            lambda bars: charting.build(view, symbol, bars, calendar, self._now())
+        )
 
     def overview(self, actor: Actor, query: OverviewQuery) -> Overview:
         """One page of the table of symbols, and the breadth of sectors and industries."""
@@ -77,7 +80,10 @@ class Market:
         known = list({symbol.code: symbol for symbol in known}.values())
         view = replace(view, symbols=tuple(symbol.code for symbol in known))
         notes = [f"Left out: {error}." for error in unknown]
-        return comparing.build(view, known, notes, self._bars, self._calendars, self._now())
+        calendars = {s.calendar: self._calendars.get(s.calendar, self._now()) for s in known}
+        return self._bars.together(
+            lambda bars: comparing.build(view, known, notes, bars, calendars, self._now())
+        )
 
     def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:
         """Symbols whose code or name contains `text`, the exact code first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -11,6 +12,7 @@ from mltrading.adapters.postgres.copy_binary import copy_out
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, moment, table_of, when
 from mltrading.domain.bars import Bars, Interval, Series
+from mltrading.services.ports import BarReader
 
 _BETWEEN = """SELECT {columns} FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s ORDER BY ts"""
@@ -24,11 +26,28 @@ _SERIES = """SELECT interval, first_ts, last_ts, bars, adjusted, has_volume, nam
     FROM series JOIN sources ON sources.id = series.source_id WHERE symbol_id = %(symbol)s"""
 
 
+Result = TypeVar("Result")
+
+
+class _OneMoment:
+    """A transaction already begun, to read in as from a Database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read(self, function: Callable[[Connection], Result]) -> Result:
+        return function(self._connection)
+
+
 class PostgresBars:
     """The port services.ports.BarReader on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database | _OneMoment) -> None:
         self._database = database
+
+    def together(self, ask: Callable[[BarReader], Result]) -> Result:
+        """One transaction for all that `ask` reads: one moment, and a third of the messages."""
+        return self._database.read(lambda connection: ask(PostgresBars(_OneMoment(connection))))
 
     def series(self, symbol_id: int) -> dict[Interval, Series]:
         def read(connection: Connection) -> list[tuple[Any, ...]]:
