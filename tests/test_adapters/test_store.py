@@ -64,7 +64,7 @@ def histories(draw: st.DrawFn) -> tuple[str, list[list[Chunk]]]:
 
 @given(histories())
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_imports_leave_what_a_computation_from_scratch_gives(
     database: Database, sql: Sql, history: tuple[str, list[list[Chunk]]]
@@ -212,3 +212,22 @@ def test_an_hour_of_minutes_is_one_bar_an_hour(database: Database, sql: Sql) -> 
     assert sql("SELECT open, high, low, close, volume, rolled FROM bars_1h") == [
         (bars.open[0], bars.high.max(), bars.low.min(), bars.close[-1], bars.volume.sum(), True)
     ]
+
+
+def test_the_newest_bar_names_the_source_of_its_series_and_of_what_is_rolled_from_it(
+    database: Database, sql: Sql
+) -> None:
+    start = moment("2024-03-08T15:00")
+    bars = plain_bars([start + minute * MINUTE for minute in range(20)], 0)
+    model = Model("America/New_York")
+    changed = plain_bars([int(bars.ts[-1])], 0)
+    changed.volume[:] += 1.0
+    opened_lower = plain_bars([start + 14 * MINUTE], 0)
+    opened_lower.open[:] -= 0.5  # rolls up to the values that were, out of another source's bar
+    for source, part in (("one", bars), ("two", changed), ("three", opened_lower)):
+        with PostgresBarWriter(database).transaction() as opened:
+            opened.write(make_symbol_details(), Interval.M1, part, Source(source))
+        model.write(Interval.M1, part, source)
+    assert model.series()["1m"][-1] == "two"
+    assert model.tables()[Interval.M15][start].source == "three"
+    check(database, sql, "AAPL", model)

@@ -18,8 +18,8 @@ from mltrading.domain.rollup import bucket_starts
 
 _READ = "SELECT interval, first_ts, last_ts, bars, adjusted, has_volume, source_id FROM series"
 _READ_SERIES = _READ + " WHERE symbol_id = %s"
-_FLAGS = """SELECT coalesce(bool_or(adj_close <> close), false), coalesce(bool_or(volume > 0), false)
-    FROM {table} WHERE symbol_id = %s"""
+_FLAGS = """SELECT bool_or(adj_close <> close), bool_or(volume > 0) FROM {table}
+    WHERE symbol_id = %s"""
 _WRITE_SERIES = """INSERT INTO series
         (symbol_id, interval, first_ts, last_ts, bars, adjusted, has_volume, source_id)
     VALUES %s ON CONFLICT (symbol_id, interval) DO UPDATE SET
