@@ -14,7 +14,9 @@
   const SETTLE_MS = 150; // after the last move, before the address follows
   const WHEEL_PAUSE_MS = 130; // without a wheel event: the zoom is over
   const FEWEST_BARS = 8; // closest zoom
+  const WIDEST = 3; // of the loaded bars: furthest zoom before coarser ones are asked for
   const WHEEL_SPEED = 0.0022; // of log width for each pixel: a notch of 100 is a quarter
+  const DOUBLE_MS = 500;
   const NEAR_EDGE = 0.3; // of the window: less loaded than this beside it asks for more
   const LABEL_WIDTH = 74; // pixels that a time label needs
   const ROOM_ABOVE = 0.1; // as in figures/panes.py
@@ -163,11 +165,14 @@
 
   let moving = false; // our own relayout is running; its event is not a gesture
 
-  function bounded(gd, [from, to]) {
-    const { minallowed, maxallowed } = gd._fullLayout.xaxis;
-    const width = clamp(to - from, Math.min(FEWEST_BARS, maxallowed - minallowed), maxallowed - minallowed);
-    const middle = (from + to) / 2;
-    const start = clamp(middle - width / 2, minallowed, maxallowed - width);
+  /* An x range kept to where bars are, or could be loaded, and to a width that makes sense. */
+  function bounded([from, to]) {
+    const meta = chart.meta();
+    const low = meta.more_left ? -Infinity : meta.bounds[0];
+    const high = meta.more_right ? Infinity : meta.bounds[1];
+    const widest = Math.min(high - low, WIDEST * meta.ts.length);
+    const width = clamp(to - from, Math.min(FEWEST_BARS, widest), widest);
+    const start = Math.min(Math.max((from + to - width) / 2, low), high - width);
     return [start, start + width];
   }
 
@@ -183,7 +188,7 @@
     const gd = chart.graph();
     const meta = chart.meta();
     if (!gd || !meta) return;
-    const within = bounded(gd, range);
+    const within = bounded(range);
     relayout(gd, { "xaxis.range": within, ...consequences(gd, meta, within) });
     if (chart.moved) chart.moved();
     if (gesture) gestured();
@@ -199,7 +204,7 @@
         if (next && chart.meta()) chart.show(next);
       });
     }
-    wanted = bounded(chart.graph(), range);
+    wanted = bounded(range);
   }
 
   /* Width times `factor` about the position `anchor`, which stays where it is. */
@@ -239,15 +244,23 @@
     return text.slice(0, seconds % 60 ? 19 : 16) + "Z";
   }
 
-  /* The window on screen as the address writes it: half-open, by the bars that show. */
+  /* The window on screen as the address writes it: half-open, by the bars that show; beyond the
+     loaded ones by their average distance, which the server's answer then puts right. */
   chart.window = () => {
     const meta = chart.meta();
-    const [first, last] = chart.visible(meta, chart.range());
-    const next = last + 1 < meta.ts.length ? meta.ts[last + 1] : Infinity;
-    return {
-      start: iso(meta.ts[first]),
-      end: iso(Math.min(meta.ts[last] + meta.seconds, next)),
-    };
+    const { ts } = meta;
+    const range = chart.range();
+    const [first, last] = chart.visible(meta, range);
+    const apart = (ts[ts.length - 1] - ts[0]) / Math.max(ts.length - 1, 1);
+    const beyond = (position, index) => ts[index] + Math.round(((position - index) * apart) / 60) * 60;
+    const next = last + 1 < ts.length ? ts[last + 1] : Infinity;
+    const left = meta.more_left && range[0] < 0;
+    const right = meta.more_right && range[1] > ts.length;
+    const start = left ? beyond(range[0], 0) : ts[first];
+    const end = right ? beyond(range[1], ts.length - 1) : Math.min(ts[last] + meta.seconds, next);
+    const ends = left && range[1] < 0 ? beyond(range[1], 0) : end;
+    const starts = right && range[0] > ts.length ? beyond(range[0], ts.length - 1) : start;
+    return { start: iso(starts), end: iso(Math.max(ends, starts + meta.seconds)) };
   };
 
   function settle() {
@@ -324,6 +337,9 @@
     if (frame && layout.meta && layout.meta.ts.length) {
       const width = frame.clientWidth - layout.margin.l - layout.margin.r;
       Object.assign(layout.xaxis, timeTicks(layout.meta, layout.xaxis.range, width));
+      for (const mark of layout.annotations) {
+        if (mark.name === "simulated") mark.font.size = Math.min(mark.font.size, width / 7);
+      }
     }
     return figure;
   }
@@ -370,14 +386,31 @@
       if (chart.meta()) chart.show(chart.range());
     });
     gd.on("plotly_relayouting", () => chart.moved && chart.moved());
-    gd.on("plotly_doubleclick", () => chart.reset());
     gd.addEventListener("wheel", onWheel, { capture: true, passive: false });
-    gd.addEventListener("pointerdown", () => {
-      state.down = true;
-    }, true);
+    gd.addEventListener("pointerdown", onDown, true);
     new ResizeObserver(onResize).observe(gd);
     if (chart.attached) chart.attached(gd);
   }
+
+  /* A double click by the times at which the presses happened: plotly's own goes by when it got
+     round to them, and a busy browser then misses it. */
+  let press = { at: -Infinity, x: 0, y: 0 };
+  let twice = false;
+
+  function onDown(event) {
+    if (event.button !== 0) return;
+    state.down = true;
+    const near = Math.hypot(event.clientX - press.x, event.clientY - press.y) < 8;
+    twice = near && event.timeStamp - press.at < DOUBLE_MS;
+    press = { at: twice ? -Infinity : event.timeStamp, x: event.clientX, y: event.clientY };
+  }
+
+  addEventListener("pointerup", (event) => {
+    if (!twice) return;
+    twice = false;
+    const still = Math.hypot(event.clientX - press.x, event.clientY - press.y) < 8;
+    if (still && onCharts()) setTimeout(chart.reset, 0); // after plotly has seen the release
+  });
 
   for (const name of ["pointerup", "pointercancel", "mouseup", "touchend", "blur"]) {
     addEventListener(name, () => {

@@ -20,7 +20,9 @@
   /* ---- words ---- */
 
   const number = (value, places) =>
-    value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+    value
+      .toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places })
+      .replace("-", "\u2212");
 
   function shortened(value) {
     for (const [unit, name] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]]) {

@@ -1,5 +1,6 @@
-/* The controls of Charts. They edit the address and nothing else, and only what a user did counts:
-   these are the browser's own events, which a value set by the server does not fire. */
+/* The controls of Charts that are more than buttons with data-patch: indicators, share, keys. They
+   edit the address and nothing else, and only what a user did counts: these are the browser's own
+   events, which a value set by the server does not fire. */
 (function () {
   "use strict";
   const mlt = window.mlt;
@@ -8,25 +9,8 @@
   const onCharts = () => mlt.address().path === "/charts";
   const query = () => new URLSearchParams(location.search);
 
-  /* ---- interval, type, scale: value -> field, "" or the default leaves the address ---- */
-
-  const PICKERS = {
-    "interval-picker": ["interval", ""],
-    "chart-type": ["type", "candles"],
-    "scale-picker": ["scale", "linear"],
-  };
-  let byPointer = false;
-  document.addEventListener("pointerdown", () => (byPointer = true), true);
-  document.addEventListener("keydown", () => (byPointer = false), true);
-
   document.addEventListener("change", (event) => {
-    const input = event.target;
-    for (const [id, [field, usual]] of Object.entries(PICKERS)) {
-      if (!input.closest(`#${id}`) || input.type !== "radio") continue;
-      mlt.patchQuery({ [field]: input.value === usual ? null : input.value });
-      if (byPointer) input.blur(); // so that the arrow keys move the chart again
-    }
-    const row = input.closest("#indicator-picker .indicator-row");
+    const row = event.target.closest("#indicator-picker .indicator-row");
     if (row) changeIndicator(row);
   });
 
@@ -55,7 +39,7 @@
       const { min, max } = input;
       const value = Number(input.value);
       const whole = input.step === "1";
-      const name = input.getAttribute("aria-label");
+      const name = input.closest("label").firstChild.textContent;
       if (!input.value.trim() || !Number.isFinite(value)) return `${name}: a number is needed`;
       if (value < Number(min) || value > Number(max)) return `${name}: ${min} to ${max}`;
       if (whole && !Number.isInteger(value)) return `${name}: a whole number is needed`;

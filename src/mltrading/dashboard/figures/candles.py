@@ -54,7 +54,7 @@ def _layout(chart: Chart, palette: Palette, panes: dict[str, Pane], places: int)
         "shapes": [*guides(panes.values(), palette), *_forming(chart, palette)],
         "annotations": [*_last_price(chart, palette, places), *_simulated(chart, palette)],
         "margin": {"l": LEFT, "t": TOP, "b": BOTTOM, "r": _right_margin(chart, places)},
-        "meta": _meta(chart, panes, levels, places),
+        "meta": _meta(chart, panes, levels, places, window),
     }
     for name, pane in panes.items():
         layout[pane.layout_key] = _y_axis(pane, palette, ranges[name], places)
@@ -90,15 +90,12 @@ def _x_axis(
     chart: Chart, palette: Palette, window: list[float], levels: list[ticks.Level], lowest: Pane
 ) -> Figure:
     shown = ticks.choose(levels, window[0], window[1])
-    count = len(chart.bars)
     return {
         "range": window,
         "anchor": lowest.axis,
         "tickmode": "array",
         "tickvals": shown.positions,
         "ticktext": shown.labels,
-        "minallowed": min(window[0], -1),
-        "maxallowed": max(window[1], count + 0.5),
         "gridcolor": palette["line"],
         "griddash": "dot",
         "linecolor": palette["line"],
@@ -217,9 +214,16 @@ def _right_margin(chart: Chart, places: int) -> int:
     return 14 + 7 * max(longest, len(shortened(999.9e6)))
 
 
-def _meta(chart: Chart, panes: dict[str, Pane], levels: list[ticks.Level], places: int) -> Figure:
+def _meta(
+    chart: Chart,
+    panes: dict[str, Pane],
+    levels: list[ticks.Level],
+    places: int,
+    window: list[float],
+) -> Figure:
     """What chart.js works with: stamps (epoch seconds) of the positions, the length of a bar
-    (seconds), tick levels from coarse to fine, how each pane fits, what else could be loaded."""
+    (seconds), how far x may move where no more bars exist, tick levels from coarse to fine, how
+    each pane fits, what else could be loaded."""
     return {
         "symbol": chart.symbol.code,
         "tz": chart.symbol.timezone,
@@ -227,7 +231,7 @@ def _meta(chart: Chart, panes: dict[str, Pane], levels: list[ticks.Level], place
         "intraday": chart.interval.intraday,
         "seconds": chart.interval.length // SECOND,
         "ts": (chart.bars.ts // SECOND).tolist(),
-        "visible": [chart.first_visible, chart.last_visible],
+        "bounds": [min(window[0], -1), max(window[1], len(chart.bars) + 0.5)],
         "ticks": [level.as_dict() for level in levels],
         "panes": [
             {"name": p.name, "axis": p.layout_key, "fit": p.fit, "top": p.top, "bottom": p.bottom}

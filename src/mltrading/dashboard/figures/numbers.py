@@ -12,12 +12,12 @@ MOST_DECIMALS = 8
 
 
 def decimals(prices: Floats) -> int:
-    """Decimals that keep five significant digits of the middle price, at least two."""
+    """Two decimals for prices of ten and more; below, as many as keep five significant digits."""
     known = prices[np.isfinite(prices) & (prices > 0)]
     if not len(known):
         return 2
-    digits = 4 - math.floor(math.log10(float(np.median(known))))
-    return min(max(digits, 2), MOST_DECIMALS)
+    magnitude = math.floor(math.log10(float(np.median(known))))
+    return 2 if magnitude >= 1 else min(4 - magnitude, MOST_DECIMALS)
 
 
 def rounded(values: Floats, places: int) -> list[float | None]:

@@ -37,7 +37,10 @@ class Level:
 
 
 def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
-    """Levels from coarse to fine for bars stamped `ts` (µs UTC), none twice, none empty."""
+    """Levels from coarse to fine for bars stamped `ts` (µs UTC), none twice, none empty.
+
+    Where no period begins after the first bar, its date is the only label.
+    """
     if not len(ts):
         return []
     local = ts + offsets(ts, timezone) if interval.intraday else ts
@@ -57,7 +60,7 @@ def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
         if len(positions) and (not found or len(positions) > len(found[-1].positions)):
             listed: list[int] = positions.tolist()
             found.append(Level(listed, labels.at(listed)))
-    return found
+    return found or [Level([0], [_date(int(local[0]))])]
 
 
 def choose(found: list[Level], first: float, last: float, most: int = 9) -> Level:
@@ -124,6 +127,12 @@ class _Labels:
         if day != self._day[row - 1]:
             return f"{_day_of_month(day)} {name}"
         return f"{self._minute[row] // 60:02d}:{self._minute[row] % 60:02d}"
+
+
+def _date(local: int) -> str:
+    """The whole date, where nothing begins after the first bar."""
+    moment = datetime.fromtimestamp(local / SECOND, UTC)
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 @lru_cache(maxsize=65536)

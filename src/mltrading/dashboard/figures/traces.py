@@ -25,7 +25,7 @@ def price_traces(
     colour = 0
     for drawn in chart.indicators:
         traces += _indicator(drawn, palette, panes[drawn.pane], places, colour)
-        colour += len([name for name in drawn.lines if name != "histogram"])
+        colour += _colours(drawn)
     return traces
 
 
@@ -99,9 +99,19 @@ def _indicator(
             trace = _bars(name, pane, rounded(values, places), values >= 0, palette)
         else:
             trace = _line(drawn.label, pane, values, places, _series(palette, colour))
-            colour += 1
+            colour += drawn.spec.name not in _ONE_COLOUR
         traces.append(trace | {"meta": about})
     return traces
+
+
+_ONE_COLOUR = ("bbands",)
+"""Indicators whose lines are one thing: a band."""
+
+
+def _colours(drawn: IndicatorLines) -> int:
+    """How many series colours an indicator takes."""
+    lines = [name for name in drawn.lines if name != "histogram"]
+    return 1 if drawn.spec.name in _ONE_COLOUR else len(lines)
 
 
 def _places(pane: Pane, places: int) -> int:

@@ -4,13 +4,12 @@ what the user does with them into a new address."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, data, icon, patch_button, visually_hidden
-from mltrading.domain.bars import INTERVALS, Interval
+from mltrading.domain.bars import INTERVALS
 from mltrading.domain.indicators import (
     MAX_INDICATORS,
     REGISTRY,
@@ -22,8 +21,8 @@ from mltrading.domain.view import KINDS, SCALES, ChartView, Range
 from mltrading.services.charting import DEFAULT_RANGE
 from mltrading.services.market import Chart
 
-AUTO = ""  # value of the interval picker while the service chooses
 SCALE_NAMES = {"linear": "lin", "log": "log", "percent": "%"}
+SCALE_TITLES = {"linear": "Linear", "log": "Logarithmic (Alt L)", "percent": "Percent (Alt P)"}
 FURTHER_WINDOWS = (50, 100, 200)  # offered when an indicator is drawn with its default already
 
 
@@ -31,60 +30,81 @@ def toolbar(view: ChartView) -> Component:
     """Interval, type, scale, indicators and ranges in one line."""
     return html.Div(
         [
-            _segmented("interval-picker", "Interval: length of a bar", intervals(None), AUTO),
-            _segmented("chart-type", "Chart type", [*KINDS], view.kind),
-            _segmented("scale-picker", "Price scale", _scales(), view.scale),
+            _group("interval-picker", "Interval: the length of a bar", intervals(view, None)),
+            _group("chart-type", "Chart type", kinds(view)),
+            _group("scale-picker", "Price scale", scales(view)),
             _indicator_picker(view),
-            html.Div(
-                ranges(view),
-                id="range-buttons",
-                className="segments",
-                role="group",
-                **aria(label="Range: the window shown"),
-            ),
+            _group("range-buttons", "Range: the window shown", ranges(view)),
         ],
         className="chart-toolbar",
     )
 
 
-def _segmented(id: str, label: str, options: Any, value: str) -> Component:
-    radio = dcc.RadioItems(
-        id=id,
-        options=options,
-        value=value,
-        className="segments",
-        labelClassName="segment",
-        inputClassName="segment-input",
-        inline=True,
+def _group(id: str, label: str, buttons: list[Component]) -> Component:
+    return html.Div(buttons, id=id, className="segments", role="group", **aria(label=label))
+
+
+def _segment(
+    name: str,
+    pressed: bool,
+    *,
+    title: str = "",
+    shown: bool = False,
+    disabled: bool = False,
+    **changes: str | None,
+) -> Component:
+    return patch_button(
+        name,
+        changes,
+        class_name="segment is-shown" if shown else "segment",
+        disabled=disabled,
+        title=title or None,
+        **aria(pressed=str(pressed).lower()),
     )
-    return html.Div(radio, role="group", className="segments-box", **aria(label=label))
 
 
-def _scales() -> list[dict[str, str]]:
-    return [{"value": scale, "label": SCALE_NAMES[scale]} for scale in SCALES]
+def intervals(view: ChartView, chart: Chart | None) -> list[Component]:
+    """One button an interval, and "auto"; what the symbol can not be shown in is disabled.
 
-
-def intervals(chart: Chart | None) -> list[dict[str, Any]]:
-    """Options of the interval picker; what the symbol can not be shown in is disabled."""
+    Pressed is what was asked for; the interval that the service chose instead is underlined.
+    """
     known = INTERVALS if chart is None else chart.available
-    shown = chart.interval if chart and chart.auto and len(chart.bars) else None
+    chosen = chart.interval if chart and chart.auto and len(chart.bars) else None
+    auto = _segment(
+        "auto", view.interval is None, title="The finest interval that fits", interval=None
+    )
     return [
-        {"value": AUTO, "label": html.Span("auto", title="The finest interval that fits")},
+        auto,
         *(
-            {
-                "value": interval.value,
-                "label": _interval_label(interval, interval is shown),
-                "disabled": interval not in known,
-            }
+            _segment(
+                interval.value,
+                view.interval is interval,
+                title="Shown now, chosen to fit" if interval is chosen else "",
+                shown=interval is chosen,
+                disabled=interval not in known,
+                interval=interval.value,
+            )
             for interval in INTERVALS
         ),
     ]
 
 
-def _interval_label(interval: Interval, shown: bool) -> Component | str:
-    if not shown:
-        return interval.value
-    return html.Span(interval.value, className="is-shown", title="Shown now, chosen for you")
+def kinds(view: ChartView) -> list[Component]:
+    return [
+        _segment(kind, view.kind == kind, type=None if kind == KINDS[0] else kind) for kind in KINDS
+    ]
+
+
+def scales(view: ChartView) -> list[Component]:
+    return [
+        _segment(
+            SCALE_NAMES[scale],
+            view.scale == scale,
+            title=SCALE_TITLES[scale],
+            scale=None if scale == SCALES[0] else scale,
+        )
+        for scale in SCALES
+    ]
 
 
 def ranges(view: ChartView) -> list[Component]:
@@ -93,12 +113,7 @@ def ranges(view: ChartView) -> list[Component]:
     if pressed is None and view.start is None and view.end is None and view.interval is None:
         pressed = DEFAULT_RANGE
     return [
-        patch_button(
-            range.value,
-            {"range": range.value, "start": None, "end": None},
-            class_name="segment",
-            **aria(pressed=str(range is pressed).lower()),
-        )
+        _segment(range.value, range is pressed, range=range.value, start=None, end=None)
         for range in Range
     ]
 

@@ -11,7 +11,7 @@ from urllib.parse import quote as escaped
 from dash import html
 from dash.development.base_component import Component
 
-from mltrading.dashboard.components import simulated_mark, stale_mark
+from mltrading.dashboard.components import command, empty, simulated_mark, stale_mark
 from mltrading.dashboard.figures.numbers import decimals
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.bars import DAY
@@ -76,15 +76,15 @@ def _change(quote: Quote, places: int) -> list[Component]:
         return [html.Span("one session, no change", className="muted")]
     way = "up" if quote.change > 0 else "down" if quote.change < 0 else "muted"
     sign = "+" if quote.change > 0 else MINUS if quote.change < 0 else ""
-    text = f"{sign}{abs(quote.change):,.{places}f} ({signed_percent(quote.change_percent)})"
-    return [html.Span(text, className=way, title=title)]
+    points = html.Span(f"{sign}{abs(quote.change):,.{places}f} ", className="chart-points")
+    percent = f"({signed_percent(quote.change_percent)})"
+    return [html.Span([points, percent], className=way, title=title)]
 
 
 def note(chart: Chart, problems: Iterable[str]) -> list[Component]:
     """The strip under the chart: interval, bars, trust, and what the page could not do."""
     said = [_separated(_facts(chart))] if len(chart.bars) else []
-    lines = [*(chart.notes if len(chart.bars) else []), *problems]
-    return said + [html.Span(line, className="chart-remark") for line in lines]
+    return said + remarks([*(chart.notes if len(chart.bars) else []), *problems])
 
 
 def _facts(chart: Chart) -> list[Any]:
@@ -134,16 +134,23 @@ def _gaps(trust: DataTrust) -> Any:
     )
 
 
-def unknown(said: str, problems: Iterable[str]) -> list[Component]:
-    """An unknown symbol: the fact, and a link to the nearest one where the error names it."""
-    parts: list[Any] = [said[:1].upper() + said[1:], "."]
-    found = re.search(r"nearest known: '(.+)'$", said)
+def unknown(said: str) -> Component:
+    """Instead of the chart of a symbol that is not stored: the fact and the way out, with a link
+    to the nearest code where the error names one."""
+    fact, _, way_out = said.partition("; ")
+    ways: list[Any] = [html.P("Find a symbol by code or name above (Ctrl K).")]
+    found = re.search(r"nearest known: '(.+)'$", way_out)
     if found:
-        nearest = found[1]
-        address = f"/charts?symbol={escaped(nearest, safe='')}"
-        parts += [" ", html.A(f"Open {nearest}", href=address, className="button")]
-    rest = [html.Span(line, className="chart-remark") for line in problems]
-    return [html.Span(parts, className="chart-unknown"), *rest]
+        address = f"/charts?symbol={escaped(found[1], safe='')}"
+        ways.insert(0, html.P(["Did you mean ", html.A(found[1], href=address), "?"]))
+    elif "import" in way_out:
+        ways = [html.P(["Load some first: ", command("mltrading import FILE")])]
+    return empty(fact[:1].upper() + fact[1:], ways)
+
+
+def remarks(problems: Iterable[str]) -> list[Component]:
+    """What the page could not do, one line each."""
+    return [html.Span(line, className="chart-remark") for line in problems]
 
 
 def _date(micros: int) -> str:

@@ -6,7 +6,7 @@ callback answers it, and static/js/chart.js paints the answer when no gesture is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -19,8 +19,9 @@ from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
 from mltrading.dashboard.figures.candles import candles, message
+from mltrading.dashboard.figures.traces import Figure
 from mltrading.dashboard.pages import chart_controls as controls
-from mltrading.dashboard.pages.chart_facts import header, note, unknown
+from mltrading.dashboard.pages.chart_facts import header, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
@@ -64,6 +65,7 @@ def layout(services: Services, search: str) -> Component:
                     skeleton("chart-skeleton"),
                     graph("price-chart", figure=_BLANK, config={"scrollZoom": True}),
                     html.Div(id="chart-overlay", **aria(hidden="true")),
+                    html.Div(id="chart-message"),
                     html.Div(id="chart-busy", **aria(hidden="true")),
                 ],
                 id="chart-frame",
@@ -77,43 +79,31 @@ def layout(services: Services, search: str) -> Component:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the page shows: the view as understood, its chart or why there is none."""
-
-    view: ChartView
-    problems: list[str]
-    chart: Chart | None = None
-    refused: list[Component] = field(default_factory=list)
-
-
 def register(app: Dash, services: Services) -> None:
     @app.callback(
         Output("chart-answer", "data"),
         Output("chart-head", "children"),
+        Output("chart-message", "children"),
         Output("chart-note", "children"),
-        Output("interval-picker", "options"),
-        Output("interval-picker", "value"),
-        Output("chart-type", "value"),
-        Output("scale-picker", "value"),
+        Output("interval-picker", "children"),
+        Output("chart-type", "children"),
+        Output("scale-picker", "children"),
         Output("range-buttons", "children"),
         Output("indicator-choices", "children"),
         Output("indicator-count", "children"),
         Input("address", "data"),
     )
     def draw(address: Any) -> tuple[Any, ...]:
-        answer = _answer(services, _search(address))
-        palette = theme.palette(theme.current())
-        view, chart = answer.view, answer.chart
-        figure = candles(chart, palette) if chart else message("No chart", palette)
+        view, problems = ChartView.parse(_search(address))
+        chart, refused = _chart(services, view)
         return (
-            {"figure": figure, "n": address.get("n")},
+            {"figure": _figure(chart), "n": address.get("n")},
             header(chart, compare=services.features.comparison_mode),
-            note(chart, answer.problems) if chart else answer.refused,
-            controls.intervals(chart),
-            view.interval.value if view.interval else controls.AUTO,
-            view.kind,
-            view.scale,
+            refused,
+            note(chart, problems) if chart else remarks(problems),
+            controls.intervals(view, chart),
+            controls.kinds(view),
+            controls.scales(view),
             controls.ranges(view),
             controls.indicator_choices(view.indicators),
             controls.indicator_count(view.indicators),
@@ -133,24 +123,20 @@ def _search(address: Any) -> str:
     return search if isinstance(search, str) else ""
 
 
-def _answer(services: Services, search: str) -> _Answer:
-    view, problems = ChartView.parse(search)
-    try:
-        return _Answer(view, problems, _chart(services, view))
-    except UnknownSymbol as error:
-        return _Answer(view, problems, None, unknown(str(error), problems))
+def _figure(chart: Chart | None) -> Figure:
+    palette = theme.palette(theme.current())
+    return candles(chart, palette) if chart else message("", palette)
 
 
-def _chart(services: Services, view: ChartView) -> Chart:
-    """The chart of the view; without a symbol that of the last one seen, else of the first."""
-    actor = current_actor()
-    last = _last_symbol() if view.symbol is None else None
-    if last is not None:
+def _chart(services: Services, view: ChartView) -> tuple[Chart | None, Component | None]:
+    """The chart of the view, or what to show in its place. Without a symbol in the view it is the
+    last one seen in this browser, else the first."""
+    for symbol in dict.fromkeys((view.symbol or _last_symbol(), view.symbol)):
         try:
-            return services.market.chart(actor, replace(view, symbol=last))
-        except UnknownSymbol:  # it was removed since
-            pass
-    return services.market.chart(actor, view)
+            return services.market.chart(current_actor(), replace(view, symbol=symbol)), None
+        except UnknownSymbol as error:
+            refused = unknown(str(error))
+    return None, refused
 
 
 def _last_symbol() -> str | None:
