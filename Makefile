@@ -43,7 +43,8 @@ PYTEST := $(BIN)/python -m pytest
 # Two workers: one drives Chromium, the other Firefox, both take the rest.
 test: $(DEV_STAMP)
 ifdef PG
-	MLTRADING_TEST_BIN="$$($(BIN)/python -m tools.postgres_matrix $(PG))" $(PYTEST) -q -m database
+	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
+	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m database
 else
 	@$(BIN)/python -m tools.setup_tests
 	$(PYTEST) -q -n 2 --dist load --cov --cov-report=term --durations=10
