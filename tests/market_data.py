@@ -31,13 +31,16 @@ SESSION_MINUTES = 390
 YEARS_OF_MINUTES = 10
 
 
-def load(url: str) -> None:
-    """Fill the migrated, empty database at `url`; the same every time."""
+def load(url: str, minutes_of: int = 252 * YEARS_OF_MINUTES) -> None:
+    """Fill the migrated, empty database at `url`; the same every time.
+
+    `minutes_of` is the number of sessions for which MINUTES has 1-minute bars.
+    """
     pool = Database(url)
     try:
         with PostgresBarWriter(pool).transaction() as writer:
             _ordinary(writer)
-            _odd(writer)
+            _odd(writer, minutes_of)
     finally:
         pool.close()
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
@@ -56,7 +59,7 @@ def _ordinary(writer: ImportTransaction) -> None:
         writer.write(details, Interval.D1, bars, SOURCE)
 
 
-def _odd(writer: ImportTransaction) -> None:
+def _odd(writer: ImportTransaction, minutes_of: int) -> None:
     def write(code: str, interval: Interval, bars: Bars, **fields: str | bool) -> None:
         about = {"sector": "Odd", "industry": "Odd"} | fields
         writer.write(make_symbol_details(code, **about), interval, bars, SOURCE)
@@ -66,7 +69,8 @@ def _odd(writer: ImportTransaction) -> None:
     write(GAPS, Interval.D1, sessions[(np.arange(400) % 100) < 60])
     write(HOSTILE_CODE, Interval.D1, make_sessions(300, seed=51), name=HOSTILE_NAME)
     write(SIMULATED, Interval.D1, make_sessions(300, seed=52), exchange="SIM", simulated=True)
-    write(MINUTES, Interval.M1, minutes(YEARS_OF_MINUTES * 252))
+    if minutes_of:
+        write(MINUTES, Interval.M1, minutes(minutes_of))
 
 
 def minutes(sessions: int) -> Bars:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dash import Dash
 from flask import Flask, request
 
-from mltrading.dashboard import edge, frame, registry, routing, serving, theme
+from mltrading.dashboard import edge, frame, payload, registry, routing, serving, theme
 from mltrading.dashboard.pages import PAGES
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def create_dashboard(services: Services, server: Flask | None = None) -> Dash:
     routing.register(app, services, pages)
     for page in pages:
         page.register(app, services)
+    payload.install(app)
     return app
 
 

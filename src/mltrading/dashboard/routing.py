@@ -134,7 +134,7 @@ def _register_retry(app: Dash, services: Services) -> None:
     )
     def retry(tries: Any) -> tuple[bool, None, list[Component], dict[str, Any]]:
         """While the database is away (edge.py started the interval): ask, and come back."""
-        if not tries:
+        if not isinstance(tries, int) or tries < 1:
             raise PreventUpdate
         try:
             services.market.find(current_actor(), "", 1)

@@ -10,7 +10,18 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
+from dash import (
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    State,
+    ctx,
+    dcc,
+    html,
+    no_update,
+    set_props,
+)
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -140,7 +151,7 @@ def _register_adding(app: Dash, services: Services) -> None:
     )
     def add(submitted: Any, typed: Any, address: Any) -> tuple[Any, Any]:
         """Enter in the box: the symbol of exactly that code, else the first one found."""
-        if not isinstance(submitted, int) or submitted < 1:
+        if ctx.triggered_id != "compare-add" or not isinstance(submitted, int) or submitted < 1:
             raise PreventUpdate
         view, _ = CompareView.parse(_search(address))
         found = services.market.find(current_actor(), _typed(typed), 1)
