@@ -352,3 +352,13 @@ def test_any_window_holds_bars_in_order_and_in_bounds(
     assert (np.diff(found.bars.ts) > 0).all()
     assert interval is None or found.interval.length >= interval.length
     assert found.window_start < found.window_end
+
+
+def test_minutes_without_days_still_make_a_chart(stored: MemoryMarket) -> None:
+    market = MemoryMarket()
+    bare = market.add("BARE", Interval.M1, minutely("2024-07-01", "2024-07-04"))
+    del market.bars[bare.id, Interval.D1]
+    found = chart(market, "symbol=BARE&range=1D")
+    assert (found.interval, dates(visible(found))[0]) == (Interval.M1, "2024-07-03")
+    assert found.quote is None and found.trust.stale_sessions == 0
+    assert [i.value for i in found.available] == ["1m", "5m", "15m", "1h", "4h"]
