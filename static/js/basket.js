@@ -14,14 +14,14 @@
   function keep(codes) {
     basket = codes;
     mlt.set("compare-basket", { data: codes });
-    press();
+    mlt.pressCompared();
   }
 
-  function press() {
+  mlt.pressCompared = () => {
     for (const button of document.querySelectorAll("[data-compare]")) {
       button.setAttribute("aria-pressed", String(basket.includes(button.dataset.compare)));
     }
-  }
+  };
 
   function toggle(code) {
     if (basket.includes(code)) {
@@ -76,10 +76,7 @@
 
   callbacks.basketChanged = (codes) => {
     basket = Array.isArray(codes) ? codes : [];
-    setTimeout(() => {
-      press();
-      mlt.followSearch();
-    }, 0); // once the rows are there
+    mlt.pressCompared();
     return basket.length ? tray() : [];
   };
 })();

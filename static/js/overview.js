@@ -18,6 +18,23 @@
   callbacks.sectorClicked = (click) => filter("sector", group(click), { industry: null });
   callbacks.industryClicked = (click) => filter("industry", group(click), {});
 
+  /* The same by keyboard: a button for each bar. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("[data-group]");
+    if (!button) return;
+    const sector = button.dataset.group === "sector";
+    filter(button.dataset.group, button.dataset.name, sector ? { industry: null } : {});
+  });
+
+  callbacks.overviewDrawn = (parts) => {
+    for (const [id, nodes] of Object.entries(parts || {})) {
+      const container = document.getElementById(id);
+      if (container) mlt.draw(container, nodes);
+    }
+    mlt.pressCompared();
+    follow();
+  };
+
   const box = () => document.getElementById("overview-search");
 
   callbacks.overviewSearched = (text) => {
@@ -35,5 +52,4 @@
   }
 
   document.addEventListener("mlt:address", follow);
-  mlt.followSearch = follow;
 })();

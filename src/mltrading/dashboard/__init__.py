@@ -59,6 +59,7 @@ class _Dashboard(Dash):
 
     def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
         page = registry.find(self._pages, request.path)
+        fetch = "preload" if page and page.graphs else "prefetch"  # now, or when idle
         styles = "".join(f'<link rel="stylesheet" href="{url}">' for url in self._assets.styles)
         scripts = "".join(f'<script src="{url}"></script>' for url in self._assets.scripts)
         return f"""<!DOCTYPE html>
@@ -68,7 +69,7 @@ class _Dashboard(Dash):
 <script src="{self._assets.url("js/theme.js")}"></script>
 <link rel="icon" type="image/svg+xml" href="{self._assets.url("icons/icon.svg")}">
 {styles}{parts["css"]}
-<link rel="preload" as="script" id="plotly-bundle" href="{self._assets.plotly_url}">
+<link rel="{fetch}" as="script" id="plotly-bundle" href="{self._assets.plotly_url}">
 </head>
 <body>
 {_ENTRY}

@@ -29,6 +29,7 @@ class Page:
     come; it must be cheap and reads no bars. `register(app, services)` adds the page's callbacks
     with `app.callback`. A page callback takes Input("address", "data") and raises PreventUpdate
     unless `address["path"]` is its own path. `icon` names a class of static/css/icons.css.
+    `graphs` says whether it draws any, so that plotly.js is fetched along with the page.
     `feature`, where given, is the name of the flag of `services.features` that shows the page.
     """
 
@@ -41,6 +42,7 @@ class Page:
     in_nav: bool = True
     keys: tuple[Key, ...] = ()
     feature: str | None = None
+    graphs: bool = True
 
 
 def shown(pages: tuple[Page, ...], services: Services) -> tuple[Page, ...]:

@@ -111,7 +111,7 @@ def _set_caching(response: Response, assets: Assets) -> None:
         response.headers["Cache-Control"] = IMMUTABLE
     elif "Cache-Control" not in response.headers or request.path.startswith((ASSETS, SUITES)):
         response.headers["Cache-Control"] = "no-cache"
-        if response.status_code == 200 and response.is_json:
+        if response.status_code == 200 and (response.is_json or request.path.startswith(SUITES)):
             response.add_etag()
             response.make_conditional(request)
 

@@ -21,4 +21,4 @@ def register(app: Dash, services: Services) -> None:
     """Help is static."""
 
 
-PAGE = Page("/help", "Help", "Help", "help", layout, register)
+PAGE = Page("/help", "Help", "Help", "help", layout, register, graphs=False)

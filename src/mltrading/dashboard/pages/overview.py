@@ -32,11 +32,10 @@ from mltrading.domain.view import OverviewQuery
 
 if TYPE_CHECKING:
     from mltrading.services import Services
-    from mltrading.services.market import GroupCount, Overview
+    from mltrading.services.market import Overview
 
 PATH = "/"
 SEARCH_SECONDS = 0.2  # after the last key
-SKELETON_ROWS = 24
 
 
 def layout(services: Services, search: str) -> Component:
@@ -52,15 +51,12 @@ def layout(services: Services, search: str) -> Component:
                 [
                     _toolbar(),
                     html.Div(
-                        html.Table(
-                            overview_table.skeleton(SKELETON_ROWS),
-                            id="overview-table",
-                            className="table",
-                        ),
+                        html.Table(id="overview-table", className="table"),
                         className="table-wrap",
                         tabIndex="0",
                         **aria(label="All symbols, scrolls"),
                     ),
+                    dcc.Store(id="overview-drawn"),
                     html.Div(id="overview-state"),
                     html.Div(id="overview-pager"),
                     html.Div(id="compare-tray", role="status"),
@@ -123,18 +119,20 @@ def register(app: Dash, services: Services) -> None:
         ClientsideFunction("mlt", "overviewSearched"), Input("overview-search", "value")
     )
     app.clientside_callback(
+        ClientsideFunction("mlt", "overviewDrawn"), Input("overview-drawn", "data")
+    )
+    app.clientside_callback(
         ClientsideFunction("mlt", "basketChanged"),
         Output("compare-tray", "children"),
         Input("compare-basket", "data"),
-        Input("overview-table", "children"),
     )
 
     @app.callback(
         Output("sector-chart", "figure"),
         Output("industry-chart", "figure"),
-        Output("sector-keys", "children"),
-        Output("industry-keys", "children"),
-        Output("overview-table", "children"),
+        Output("sector-chart", "style"),
+        Output("industry-chart", "style"),
+        Output("overview-drawn", "data"),
         Output("overview-chips", "children"),
         Output("overview-count", "children"),
         Output("overview-pager", "children"),
@@ -147,32 +145,26 @@ def register(app: Dash, services: Services) -> None:
         query, problems = OverviewQuery.parse(str(address.get("search", "")))
         overview = services.market.overview(current_actor(), query)
         palette = theme.palette(theme.current())
-        shown = overview.query
+        shown, comparison = overview.query, services.features.comparison_mode
         return (
             breadth.breadth(overview.sectors, shown.sector, palette),
             breadth.breadth(overview.industries, shown.industry, palette),
-            _keys("sector", overview.sectors, shown.sector),
-            _keys("industry", overview.industries, shown.industry),
-            overview_table.table(overview, services.features.comparison_mode),
+            {"height": breadth.height(overview.sectors)},
+            {"height": breadth.height(overview.industries)},
+            {
+                "overview-table": overview_table.table(overview, comparison),
+                "sector-keys": overview_table.breadth_keys(
+                    overview.sectors, shown.sector, "sector"
+                ),
+                "industry-keys": overview_table.breadth_keys(
+                    overview.industries, shown.industry, "industry"
+                ),
+            },
             _chips(shown),
             _count(overview),
             _pager(overview),
             _state(overview, problems),
         )
-
-
-def _keys(kind: str, groups: list[GroupCount], selected: str | None) -> list[Component]:
-    """A button for each bar: unseen until the keyboard reaches it, and read aloud."""
-    return [
-        patch_button(
-            f"{group.name}: {group.advancing} up, {group.unchanged} unchanged, "
-            f"{group.declining} down",
-            _filter(kind, None if group.name == selected else group.name),
-            class_name="button visually-hidden",
-            **aria(pressed=str(group.name == selected).lower()),
-        )
-        for group in groups
-    ]
 
 
 def _filter(kind: str, name: str | None) -> dict[str, str | None]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from dash import html
-from dash.development.base_component import Component
-
 from mltrading.dashboard import formats
-from mltrading.dashboard.components import (
-    Children,
-    aria,
-    data,
-    missing,
-    patch_button,
-    simulated_mark,
-    stale_mark,
-    visually_hidden,
-)
-from mltrading.dashboard.components import skeleton as skeleton_block
+from mltrading.dashboard.markup import Node, el, hidden, missing
 
 if TYPE_CHECKING:
     from mltrading.domain.view import OverviewQuery
-    from mltrading.services.market import Overview, OverviewRow
+    from mltrading.services.market import GroupCount, Overview, OverviewRow
 
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 80, 22, 40
 
@@ -39,150 +27,158 @@ class Column:
     title: str
     sort: str | None
     class_name: str
-    cell: Callable[[OverviewRow], Children]
+    cell: Callable[[OverviewRow], Node]
     falling: bool = True
 
 
-def table(overview: Overview, comparison: bool) -> list[Component]:
-    """Head and rows; `comparison` adds the Compare button."""
+def table(overview: Overview, comparison: bool) -> list[Node]:
+    """Head and body as markup; `comparison` adds the Compare button."""
     rows = [_row(row, comparison) for row in overview.rows]
-    return [_head(overview.query), html.Tbody(rows)]
+    return [_head(overview.query), el("tbody", *rows)]
 
 
-def skeleton(rows: int) -> list[Component]:
-    """The table before its first answer, with rows of the final height."""
-    blank = html.Td(skeleton_block("row-skeleton"), colSpan=len(COLUMNS) + 1)
-    titles = [html.Th(column.title, className=column.class_name) for column in COLUMNS]
-    head = html.Thead(html.Tr([*titles, html.Th(visually_hidden("Actions"))]))
-    return [head, html.Tbody([html.Tr(blank) for _ in range(rows)])]
-
-
-def _head(query: OverviewQuery) -> Component:
+def _head(query: OverviewQuery) -> Node:
     cells = [_head_cell(column, query) for column in COLUMNS]
-    return html.Thead(html.Tr([*cells, html.Th(visually_hidden("Actions"), scope="col")]))
+    return el("thead", el("tr", *cells, el("th", hidden("Actions"), scope="col")))
 
 
-def _head_cell(column: Column, query: OverviewQuery) -> Component:
+def _head_cell(column: Column, query: OverviewQuery) -> Node:
     if column.sort is None:
-        return html.Th(column.title, className=column.class_name, scope="col")
+        return el("th", column.title, class_=column.class_name, scope="col")
     chosen = query.sort == column.sort
     descending = not query.descending if chosen else column.falling
-    button = patch_button(
+    changes = {
+        "sort": None if column.sort == "symbol" else column.sort,
+        "order": "desc" if descending else None,
+        "page": None,
+    }
+    button = el(
+        "button",
         column.title,
-        {
-            "sort": None if column.sort == "symbol" else column.sort,
-            "order": "desc" if descending else None,
-            "page": None,
-        },
-        class_name="sort",
+        type="button",
+        class_="sort",
+        id=f"sort-{column.sort}",
+        data_patch=json.dumps(changes),
     )
     now = "descending" if query.descending else "ascending"
-    order = aria(sort=now) if chosen else {}
-    return html.Th(button, className=column.class_name, scope="col", **order)
+    order = now if chosen else None
+    return el("th", button, class_=column.class_name, scope="col", aria_sort=order)
 
 
-def _row(row: OverviewRow, comparison: bool) -> Component:
-    cells = [html.Td(column.cell(row), className=column.class_name) for column in COLUMNS[1:]]
-    return html.Tr([_name_cell(row), *cells, _actions(row, comparison)])
+def _row(row: OverviewRow, comparison: bool) -> Node:
+    cells = [el("td", column.cell(row), class_=column.class_name) for column in COLUMNS[1:]]
+    return el("tr", _name_cell(row), *cells, _actions(row, comparison))
 
 
-def _name_cell(row: OverviewRow) -> Component:
-    parts = [
-        html.Span(row.symbol.code, className="code"),
-        html.Span(row.symbol.name, className="name", title=row.symbol.name),
-    ]
-    if row.symbol.simulated:
-        parts.append(simulated_mark())
-    return html.Th(html.Div(parts), scope="row", className="symbol")
+def _name_cell(row: OverviewRow) -> Node:
+    simulated = el(
+        "span",
+        "Simulated",
+        class_="mark mark-simulated",
+        title="Generated prices, not a real market",
+    )
+    parts = el(
+        "div",
+        el("span", row.symbol.code, class_="code"),
+        el("span", row.symbol.name, class_="name", title=row.symbol.name),
+        simulated if row.symbol.simulated else None,
+    )
+    return el("th", parts, scope="row", class_="symbol")
 
 
-def _actions(row: OverviewRow, comparison: bool) -> Component:
+def _actions(row: OverviewRow, comparison: bool) -> Node:
     code = row.symbol.code
-    parts: list[Component] = [
-        html.A(
-            ["Analyze", visually_hidden(code)],
-            id={"type": "analyze", "symbol": code},
-            href=f"/charts?symbol={quote(code, safe='')}",
-            className="button small",
-        )
-    ]
-    if comparison:
-        parts.append(
-            html.Button(
-                ["Compare", visually_hidden(code)],
-                id={"type": "compare", "symbol": code},
-                type="button",
-                className="button small",
-                **aria(pressed="false"),
-                **data(compare=code),
-            )
-        )
-    return html.Td(html.Div(parts, className="actions"), className="actions-cell")
+    analyze = el(
+        "a",
+        "Analyze",
+        hidden(f" {code}"),
+        id=_pattern_id("analyze", code),
+        href=f"/charts?symbol={quote(code, safe='')}",
+        class_="button small",
+    )
+    compare = el(
+        "button",
+        "Compare",
+        hidden(f" {code}"),
+        id=_pattern_id("compare", code),
+        type="button",
+        class_="button small",
+        aria_pressed="false",
+        data_compare=code,
+    )
+    return el("td", el("div", analyze, compare if comparison else None, class_="actions"))
 
 
-def _price(row: OverviewRow) -> Children:
+def _pattern_id(kind: str, code: str) -> str:
+    """The id in the page as Dash writes {"type": kind, "symbol": code}."""
+    parts = {"symbol": code, "type": kind}
+    return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _price(row: OverviewRow) -> Node:
     return formats.price(row.close)
 
 
-def _change(field: str, span: str) -> Callable[[OverviewRow], Children]:
+def _change(field: str, span: str) -> Callable[[OverviewRow], Node]:
     """The cell of a change: coloured and signed, or a dash with the reason."""
 
-    def cell(row: OverviewRow) -> Children:
+    def cell(row: OverviewRow) -> Node:
         change: float = getattr(row, field)
         if not formats.known(change):
             return missing(f"Needs {span} of history")
         text = formats.signed_percent(change)
         kind = formats.direction(change)
-        return html.Span(text, className=kind) if kind else text
+        return el("span", text, class_=kind) if kind else text
 
     return cell
 
 
-def _volume(row: OverviewRow) -> Children:
+def _volume(row: OverviewRow) -> Node:
     if not formats.known(row.volume) or row.volume == 0:
         return missing("No volume in the source")
     return formats.quantity(row.volume)
 
 
-def _position(row: OverviewRow) -> Children:
+def _position(row: OverviewRow) -> Node:
     if not formats.known(row.position_52w):
         return missing("High and low of the year are equal")
     text = formats.percent(row.position_52w)
-    return html.Span(
-        text,
-        className="position",
-        style={"--at": text},
-        title=f"{text} of the way from the 52-week low to the 52-week high",
-    )
+    title = f"{text} of the way from the 52-week low to the 52-week high"
+    return el("span", text, class_="position", title=title, var_at=text)
 
 
-def _newest(row: OverviewRow) -> Children:
+def _newest(row: OverviewRow) -> Node:
     when = formats.moment(row.newest_ts, row.interval, row.symbol.timezone)
     if not row.stale:
         return when
-    why = f"No bar for {row.stale_text}" if row.stale_sessions is not None else row.stale_text
-    return [when, stale_mark(row.stale_text if row.stale_sessions is not None else "age?", why)]
+    counted = row.stale_sessions is not None
+    title = f"Stale: the newest bar is {row.stale_text} old" if counted else row.stale_text
+    text = row.stale_text if counted else "age?"
+    return el("span", when, el("span", text, class_="mark mark-stale", title=title))
 
 
-def _spark(row: OverviewRow) -> Children:
+def _spark(row: OverviewRow) -> Node:
     """The newest daily closes as a mask: one path of whole pixels, coloured by the style sheet."""
     values = _thinned(row.spark)
     if len(values) < 2:
         return missing("Needs 2 sessions")
     change = values[-1] / values[0] - 1
     label = f"{len(row.spark)} sessions, {formats.signed_percent(change)}"
-    path = _path(values)
-    image = (
-        f"url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' "
-        f"viewBox='0 0 {SPARK_WIDTH} {SPARK_HEIGHT}'%3E%3Cpath d='{path}' fill='none' "
-        f"stroke='%23000' stroke-width='1.3'/%3E%3C/svg%3E\")"
-    )
-    return html.Span(
-        className=f"spark {formats.direction(change)}",
-        style={"--spark": image},
+    return el(
+        "span",
+        class_=f"spark {formats.direction(change)}".strip(),
         title=label,
         role="img",
-        **aria(label=label),
+        aria_label=label,
+        var_spark=_image(_path(values)),
+    )
+
+
+def _image(path: str) -> str:
+    return (
+        "url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' "
+        f"viewBox='0 0 {SPARK_WIDTH} {SPARK_HEIGHT}'%3E%3Cpath d='{path}' fill='none' "
+        "stroke='%23000' stroke-width='1.3'/%3E%3C/svg%3E\")"
     )
 
 
@@ -206,6 +202,24 @@ def _path(values: list[float]) -> str:
         for i in range(1, len(values))
     ]
     return f"M{xs[0]} {ys[0]}l{' '.join(steps)}"
+
+
+def breadth_keys(groups: list[GroupCount], selected: str | None, kind: str) -> list[Node]:
+    """A button for each bar of a breadth chart: unseen until the keyboard reaches it."""
+    return [
+        el(
+            "button",
+            f"{group.name}: {group.advancing} up, {group.unchanged} unchanged, "
+            f"{group.declining} down",
+            type="button",
+            id=f"{kind}-key-{position}",
+            class_="button visually-hidden",
+            aria_pressed=str(group.name == selected).lower(),
+            data_group=kind,
+            data_name=group.name,
+        )
+        for position, group in enumerate(groups)
+    ]
 
 
 COLUMNS = (
