@@ -164,7 +164,7 @@ def test_reads_and_writes_live_through_a_restart_of_the_server(
 ) -> None:
     """Eight threads work while the server goes down and comes back: no read fails, and of the
     writes at most those in flight."""
-    with EmbeddedServer(tmp_path, binaries) as server:
+    with EmbeddedServer(tmp_path, binaries, settings={"fsync": "off"}) as server:
         database = Database(server.start(), wait_seconds=10)
         database.write(query("CREATE TABLE t AS SELECT 0 AS n"))
         done, failed = [0] * 8, [0] * 8

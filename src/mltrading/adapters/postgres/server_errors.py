@@ -40,5 +40,6 @@ def explain_refusal(error: OSError, folder: Path) -> MLTradingError:
 def _disk_full(folder: Path) -> DatabaseUnavailable:
     free = shutil.disk_usage(folder).free // 1_000_000
     return DatabaseUnavailable(
-        f"no space left on the disk of {folder} ({free} MB free): make room and start again"
+        f"no space left on the disk of {folder} ({free} MB free): make room for at least 200"
+        " MB and start again"
     )
