@@ -6,6 +6,7 @@ from functools import partial
 
 from dash import Dash
 
+from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.postgres import migrate
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
@@ -14,7 +15,6 @@ from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.health import health_blueprint
 from mltrading.domain.access import DEVELOPER
-from mltrading.domain.calendar import Calendars
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.services import Services
@@ -28,7 +28,7 @@ def build_services(settings: Settings, url: str) -> Services:
     """Every service over the database at `url`; connects with the first question, not before."""
     # At busy moments a pool doubles, so each worker keeps half of its share.
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
-    clock, calendars = SystemClock(), Calendars()
+    clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
     return Services(
         market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
