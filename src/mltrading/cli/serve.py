@@ -92,7 +92,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 def prepare(settings: Settings, opened: ExitStack, say: Callable[[str], None]) -> str:
     """The URL of a database that is ready to be shown; what it needs stays open in `opened`."""
     url = opened.enter_context(migrated_url(settings, say))
-    if settings.environment == "development":
+    if settings.environment == "development" and settings.features.test_mode:
         from mltrading.cli.sample import load_if_empty
 
         load_if_empty(url, say)
