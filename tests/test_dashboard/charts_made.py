@@ -13,7 +13,16 @@ from mltrading.services.market import Chart, DataTrust, IndicatorLines, Quote
 from tests.factories import make_bars, make_sessions
 
 SYMBOL = Symbol(
-    1, "AAPL", "Apple Inc.", "NASDAQ", "XNYS", "America/New_York", "Technology", "Phones", "USD", False
+    1,
+    "AAPL",
+    "Apple Inc.",
+    "NASDAQ",
+    "XNYS",
+    "America/New_York",
+    "Technology",
+    "Phones",
+    "USD",
+    False,
 )
 
 
@@ -31,7 +40,9 @@ def make_chart(
     """A chart of `count` bars, all visible unless `visible` says which; `fields` replace any."""
     view, _ = ChartView.parse(query)
     if bars is None:
-        made = make_sessions(count) if interval is Interval.D1 else make_bars(count, interval=interval)
+        made = (
+            make_sessions(count) if interval is Interval.D1 else make_bars(count, interval=interval)
+        )
         bars = made if has_volume else replace(made, volume=np.zeros(count))
     count = len(bars)
     first, last = visible or (0, count - 1)

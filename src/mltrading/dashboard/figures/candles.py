@@ -256,18 +256,19 @@ def _empty(chart: Chart, palette: Palette) -> Figure:
 
 def message(said: str, palette: Palette) -> Figure:
     """A chart's place with one sentence instead of a chart."""
+    lines = "<br>".join(textwrap.wrap(text(said), 60))
     annotation = {
         "xref": "paper",
         "yref": "paper",
         "x": 0.5,
         "y": 0.5,
-        "text": "<br>".join(textwrap.wrap(text(said), 60)),
+        "text": lines,
         "showarrow": False,
         "font": {"size": 13, "color": palette["text"]},
     }
     hidden = {"visible": False, "fixedrange": True}
     layout = {
-        "uirevision": said,
+        "uirevision": lines,
         "paper_bgcolor": palette["ground"],
         "plot_bgcolor": palette["ground"],
         "font": {"family": palette["font"]},

@@ -114,7 +114,7 @@ def percent_ticks(low: float, high: float, base: float) -> tuple[list[float], li
 
 
 def signed_percent(percent: float, places: int = 2) -> str:
-    """ "+1.50%", "−3%", "0%"."""
+    """A percentage with its sign: "+1.50%", "−3.00%", "0.00%"."""
     text = f"{abs(percent):,.{places}f}"
     sign = "" if not float(text.replace(",", "")) else "+" if percent > 0 else "−"
     return f"{sign}{text}%"
