@@ -10,6 +10,7 @@
   let active = -1;
   let timer = 0;
   let asked = 0;
+  let shown = ""; // the symbol of the page, in the input whenever nobody types
 
   const input = () => document.getElementById("symbol-search");
   const list = () => document.getElementById("symbol-options");
@@ -17,15 +18,13 @@
 
   /* Charts calls this too when it shows a symbol that the address does not name. */
   mlt.showSymbol = (code) => {
-    const box = input();
-    if (!box || document.activeElement === box) return;
-    box.value = code;
-    mlt.set("symbol-search", { value: code });
+    shown = code;
+    if (input() && document.activeElement !== input()) restore();
   };
 
-  function shownSymbol() {
-    const { path, search } = mlt.address();
-    return path === "/charts" ? new URLSearchParams(search).get("symbol") || "" : "";
+  function restore() {
+    input().value = shown;
+    mlt.set("symbol-search", { value: shown });
   }
 
   function openSymbol(code) {
@@ -92,10 +91,7 @@
     } else if (event.key === "Escape") {
       event.preventDefault();
       if (open) close();
-      else {
-        input().blur();
-        mlt.showSymbol(shownSymbol());
-      }
+      else input().blur();
     }
   }
 
@@ -113,7 +109,10 @@
     input().addEventListener("keydown", onKey);
     input().addEventListener("input", suggest);
     input().addEventListener("focus", () => input().select());
-    input().addEventListener("blur", close);
+    input().addEventListener("blur", () => {
+      close();
+      restore();
+    });
     list().addEventListener("mousedown", (event) => event.preventDefault()); // keep the focus
     list().addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -152,6 +151,9 @@
   document.addEventListener("mlt:address", () => {
     if (!input()) return;
     if (!input().hasAttribute("role")) prepare();
-    mlt.showSymbol(shownSymbol());
+    const { path, search } = mlt.address();
+    const symbol = new URLSearchParams(search).get("symbol");
+    if (path !== "/charts") mlt.showSymbol("");
+    else if (symbol) mlt.showSymbol(symbol);
   });
 })();
