@@ -21,7 +21,7 @@ from tests.factories import moment
 from tests.test_adapters.tables import Row, Written, assert_read_back, dialects, read, tables
 
 ONE_FOLDER = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -147,8 +147,8 @@ def test_rounding_of_float32_sources_is_tolerated(tmp_path: Path) -> None:
     ("header", "row", "want"),
     [
         ("Date,Open,High,Low,Close,Adj Close,Volume", "2024-01-02,10,12,9,11,5.5,7", (5.5, 7)),
-        ("Date,Close/Last,Volume,Open,High,Low", '01/31/2024,$11.00,"7,000",$10,$12,$9', (11, 7000)),
-        ("timestamp,1. open,2. high,3. low,4. close,5. volume".replace("1. ", "1. "),
+        ("Date,Close/Last,Volume,Open,High,Low", '01/31/2024,11.00,"7,000",10,12,9', (11, 7000)),
+        ("timestamp,1. open,2. high,3. low,4. close,5. volume",
          "2024-01-02,10,12,9,11,7", (11, 7)),
         ("unix,date,o,h,l,c,Volume BTC,Volume USD", "1704153600,x,10,12,9,11,7,70", (11, 7)),
         ('"Date","Price","Open","High","Low","Vol.","Change %"',
@@ -161,7 +161,7 @@ def test_rounding_of_float32_sources_is_tolerated(tmp_path: Path) -> None:
 def test_the_columns_of_known_exports_are_found(
     tmp_path: Path, header: str, row: str, want: tuple[float, float]
 ) -> None:
-    bars, refused, file = read(write(tmp_path, f"{header}\n{row.replace('$', '')}\n"))
+    bars, refused, file = read(write(tmp_path, f"{header}\n{row}\n"))
     assert refused == []
     assert (bars.adj_close[0], bars.volume[0]) == want
     assert (bars.high[0], bars.low[0]) == (12, 9)
@@ -330,9 +330,6 @@ def test_without_a_symbol_column_the_file_name_is_the_symbol(
     assert f"symbol {code}, from the name of the file" in file.notes
 
 
-BOMB = gzip.compress((DAYS + f"{GOOD}\n" * 4_000_000).encode())
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -349,8 +346,7 @@ BOMB = gzip.compress((DAYS + f"{GOOD}\n" * 4_000_000).encode())
         (b"PK\x03\x04rest", "zip archive"),
         (b"PAR1rest", "damaged or truncated Parquet"),
         (gzip.compress((DAYS + GOOD).encode())[:-9], "truncated gzip"),
-        (gzip.compress((DAYS + f"{GOOD}\n" * 50).encode())[:-4] + b"abcd", "damaged gzip|truncated"),
-        (BOMB, "expands more than 100 times"),
+        (gzip.compress((DAYS + f"{GOOD}\n" * 50).encode())[:-4] + b"abcd", "damaged gzip"),
         (b"Date,Open,High,Low,Close\nx,1,1,1,1\ny,1,1,1,1\n", "in no known form"),
         (b"Date;Open;High;Low;Close\n2024-01-02,1,1,1,1\n", "no row has the 5 fields"),
         (b"Date\tOpen\tHigh\tLow\tClose\n2024-01-02\t1,234\t1,234\t1,234\t1,234\n", "thousands"),
@@ -367,6 +363,13 @@ def test_what_is_no_table_of_bars_is_said_in_one_line(
     with pytest.raises(ImportFailed, match=message) as failure:
         read(write(tmp_path, data))
     assert "\n" not in str(failure.value)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "BOMB_FLOOR", 1 << 20)
+    path = write(tmp_path, gzip.compress((DAYS + f"{GOOD}\n" * 100_000).encode()))
+    with pytest.raises(ImportFailed, match="expands more than 100 times"):
+        read(path)
 
 
 def test_an_endless_line_is_refused_without_reading_it_all(tmp_path: Path) -> None:

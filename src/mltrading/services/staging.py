@@ -127,7 +127,7 @@ class _Spill:
         files: list[BinaryIO] = [path.open("wb") for path in paths]
         try:
             with self._path.open("rb") as rows:
-                while data := rows.read(_RECORD.itemsize * PART_ROWS // 2):
+                while data := rows.read(_RECORD.itemsize * max(1, PART_ROWS // 2)):
                     records = np.frombuffer(data, _RECORD)
                     part = np.searchsorted(edges, _keys(records), side="right")
                     order = np.argsort(part, kind="stable")

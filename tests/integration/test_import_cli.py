@@ -1,0 +1,153 @@
+"""`mltrading import` and `mltrading sample` as a user meets them, on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mltrading.__main__ import main
+from mltrading.cli import sample
+
+Sql = Callable[[str], list[tuple[object, ...]]]
+Run = Callable[..., tuple[int, str, str]]
+ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-02,10,12,9,11,5\n2024-01-03,10,8,9,11,5\n"
+
+
+@pytest.fixture
+def run(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run a command line; its exit code, stdout and stderr."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "aapl.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def test_json_has_the_promised_keys_and_a_second_import_changes_nothing(
+    run: Run, file: Path
+) -> None:
+    for inserted in (1, 0):
+        code, out, err = run("import", file, "--json")
+        assert code == 0
+        counts = json.loads(out)
+        assert counts.pop("seconds") > 0
+        assert counts == {
+            "read": 2,
+            "inserted": inserted,
+            "updated": 0,
+            "unchanged": 1 - inserted,
+            "quarantined": 1,
+        }
+
+
+def test_people_are_told_what_was_inferred_and_what_was_refused(run: Run, file: Path) -> None:
+    code, out, _ = run("import", file)
+    assert code == 0
+    for said in (
+        "AAPL 1d",
+        "symbol AAPL, from the name of the file",
+        "2 read: 1 inserted, 0 updated, 0 unchanged, 1 quarantined",
+        "line 3: high 8 is below low 9: 2024-01-03,10,8,9,11,5",
+        "table quarantine",
+    ):
+        assert said in out
+
+
+def test_options_reach_the_import(run: Run, tmp_path: Path, sql: Sql) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("Time,Open,High,Low,Close\n01/07/2024 09:30,10,12,9,11\n")
+    code, _, err = run(
+        *("import", path, "--symbol", "IBM", "--interval", "1m", "--tz", "America/New_York"),
+        *("--source", "desk", "--date-format", "%d/%m/%Y %H:%M"),
+    )
+    assert code == 0, err
+    assert sql("SELECT code FROM symbols") == [("IBM",)]
+    assert sql("SELECT (ts AT TIME ZONE 'UTC')::text FROM bars_1m") == [("2024-07-01 13:30:00",)]
+    assert sql("SELECT name FROM sources") == [("desk",)]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("import", "/nowhere/x.csv"), 1, "/nowhere/x.csv does not exist"),
+        (("import", "/"), 1, "is a folder"),
+        (("import",), 2, "FILE"),
+        (("import", "x.csv", "--interval", "3d"), 2, "must be one of 1m, 5m, 15m, 1h, 4h, 1d"),
+        (("sample", "--until", "soon"), 2, "must be a day such as 2024-12-31"),
+        (("sample", "--simulated", "--until", "2015-01-01"), 1, "opens on 2016-01-04"),
+    ],
+)
+def test_mistakes_are_one_line_on_stderr(
+    run: Run, words: tuple[str, ...], code: int, message: str
+) -> None:
+    ended, out, err = run(*words)
+    assert (ended, out) == (code, "")
+    assert message in err
+    assert [line for line in err.splitlines() if line.startswith("mltrading: ")] == [
+        err.splitlines()[-1]
+    ]
+
+
+def test_the_sample_is_loaded_once(run: Run, sql: Sql) -> None:
+    code, out, _ = run("sample")
+    assert (code, out.startswith("sample: 5 symbols, 12,154 bars inserted")) == (0, True)
+    assert json.loads(run("sample", "--json")[1])["unchanged"] == 12_154
+    assert sql("SELECT count(*), bool_or(simulated) FROM symbols") == [(5, False)]
+
+
+def test_the_simulated_exchange_ends_where_told(run: Run, sql: Sql) -> None:
+    code, out, err = run("sample", "--simulated", "--until", "2016-02-01")
+    assert code == 0, err
+    assert "simulated exchange SIM: 100 symbols" in out
+    assert sql("SELECT count(*) FROM symbols WHERE simulated AND exchange = 'SIM'") == [(100,)]
+    assert sql("SELECT max(session)::text FROM latest JOIN symbols ON id = symbol_id"
+               " WHERE simulated") == [("2016-02-01",)]  # fmt: skip
+    assert "0 bars inserted, 0 updated" in run("sample", "--simulated", "--until", "2016-02-01")[1]
+
+
+def test_production_never_holds_simulated_bars(
+    run: Run, sql: Sql, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "staging.yml"
+    config.write_text("environment: staging\nfeatures:\n  test_mode: false\n")
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+    monkeypatch.setenv("MLTRADING_CONFIG", str(config))
+    code, _, err = run("sample", "--simulated")
+    assert code == 1
+    assert "features.test_mode" in err
+    assert sql("SELECT count(*) FROM symbols") == [(0,)]
+
+
+def test_a_first_start_loads_both_and_a_second_start_nothing(
+    database_url: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    real = sample.load_sample
+
+    def counted(*arguments: object) -> object:
+        loads.append("sample")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sample, "load_sample", counted)
+    monkeypatch.setattr(sample, "load_simulated", lambda *_: loads.append("simulated"))
+    for _ in range(2):
+        sample.load_if_empty(database_url, lambda title: None)
+    assert sorted(loads) == ["sample", "simulated"]
+    assert sql("SELECT count(*) FROM symbols") == [(5,)]
