@@ -45,6 +45,7 @@ SETTINGS: Mapping[str, str] = {
     "work_mem": "8MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",

@@ -65,8 +65,11 @@ def upgrade(
     known = migrations(folder)
     applied = []
     with closing(_open(database)) as connection:
-        _create_version_table(connection)
-        _refuse_newer(connection, known)
+        try:
+            _create_version_table(connection)
+            _refuse_newer(connection, known)
+        except psycopg2.Error as error:
+            raise _failed(connection, "schema_version", error) from error
         for migration in known:
             if _apply(connection, migration, progress):
                 applied.append(migration.version)
@@ -106,8 +109,6 @@ def _create_version_table(connection: Connection) -> None:
             if attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
-        except psycopg2.Error as error:
-            raise _failed(connection, "schema_version", error) from error
 
 
 def _refuse_newer(connection: Connection, known: list[Migration]) -> int:
