@@ -26,13 +26,25 @@ if os.access("/dev/shm", os.W_OK):  # noqa: S108 - the heartbeat must not wait f
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 _PR_SET_PDEATHSIG = 1
+_STOPPING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 def when_ready(arbiter: Any) -> None:
-    """What is loaded now is never garbage, and a collector that does not visit it leaves its
-    memory pages shared between the workers."""
+    """Before the first fork."""
+    # What is loaded now is never garbage, and a collector that does not visit it leaves its
+    # memory pages shared between the workers.
     gc.collect()
     gc.freeze()
+    # A worker that is told to stop before it can listen would miss that, and be waited for.
+    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals)
+
+
+def _hold_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:
@@ -48,6 +60,7 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load what the first questions need while the worker already answers."""
+    _release_signals()  # its handlers are in place
     # Not through getattr: before its first use the server of wsgi.py would start a database.
     warm = vars(worker.wsgi).get("extensions", {}).get("mltrading-warm")
     if warm is not None:

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     listener = listen(host, port)
     with ExitStack() as opened:
         opened.callback(listener.close)
-        with Progress() as say, ThreadPoolExecutor(1) as side:
+        with Progress() as say:
             # The database starts in processes of its own, while this one imports the dashboard.
-            preparing = side.submit(prepare, settings, opened, say)
+            preparing = in_background(lambda: prepare(settings, opened, say))
             from mltrading.app import create_app
 
             server = create_app(settings, preparing.result()).server
@@ -59,6 +59,20 @@ def run(arguments: argparse.Namespace) -> int:
         gc.enable()
         serve(server, listener, address(host, port), settings.monitoring.level)
     return 0
+
+
+def in_background(function: Callable[[], str]) -> Future[str]:
+    """The outcome of `function`, run by a thread that does not keep Ctrl-C waiting."""
+    outcome: Future[str] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(function())
+        except BaseException as error:  # it is raised where the outcome is asked for
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return outcome
 
 
 def listen(host: str, port: int) -> socket.socket:
