@@ -9,6 +9,7 @@ i8 bigint, f8 float8, ? boolean, M8[us] timestamptz (UTC).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -30,20 +31,9 @@ class BrokenStream(ValueError):
     """The bytes are not the COPY BINARY stream of the expected columns."""
 
 
-def encode(rows: Rows) -> memoryview:
+def encode(rows: Rows) -> bytes:
     """The complete stream of `rows`, fields in order."""
-    wire, template = _wire(rows.dtype)
-    head, tail = len(_HEAD), len(_TAIL)
-    stream = np.empty(head + len(rows) * wire.itemsize + tail, np.uint8)
-    stream[:head] = np.frombuffer(_HEAD, np.uint8)
-    stream[-tail:] = np.frombuffer(_TAIL, np.uint8)
-    body = stream[head:-tail]
-    body.reshape(-1, wire.itemsize)[:] = template.view(np.uint8)  # one memcpy a row
-    records = body.view(wire)
-    for name in _names(rows.dtype):
-        values = rows[name]
-        records[name] = values.view(np.int64) - _EPOCH if values.dtype.kind == "M" else values
-    return stream.data
+    return _HEAD + _records(rows) + _TAIL
 
 
 def decode(stream: bytes | memoryview, dtype: np.dtype[np.void]) -> Rows:
@@ -75,7 +65,7 @@ def copy_in(cursor: Any, table: sql.Composable, rows: Rows) -> None:
     """COPY `rows` into the columns of `table` that they are named after, over a psycopg2 cursor."""
     columns = sql.SQL(", ").join(map(sql.Identifier, _names(rows.dtype)))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)
-    cursor.copy_expert(statement, _Pieces(encode(rows)), _PIECE)
+    cursor.copy_expert(statement, _Pieces(rows), _PIECE)
 
 
 def copy_out(cursor: Any, query: bytes, dtype: np.dtype[np.void]) -> Rows:
@@ -86,15 +76,35 @@ def copy_out(cursor: Any, query: bytes, dtype: np.dtype[np.void]) -> Rows:
 
 
 class _Pieces:
-    """A stream for psycopg2 to read, without a second copy of all of it."""
+    """The stream of `rows` for psycopg2 to read, encoded piece by piece while it is sent: a piece
+    stays in the processor's cache, and the stream is never in memory whole."""
 
-    def __init__(self, stream: memoryview) -> None:
-        self._stream, self._at = stream, 0
+    def __init__(self, rows: Rows) -> None:
+        self._pieces = self._stream(rows)
 
     def read(self, size: int) -> bytes:
-        piece = bytes(self._stream[self._at : self._at + size])
-        self._at += len(piece)
-        return piece
+        """The next piece, of at most `size` >= _PIECE bytes; empty at the end."""
+        return next(self._pieces, b"")
+
+    @staticmethod
+    def _stream(rows: Rows) -> Iterator[bytes]:
+        step = _PIECE // _wire(rows.dtype)[0].itemsize
+        yield _HEAD
+        for first in range(0, len(rows), step):
+            yield _records(rows[first : first + step])
+        yield _TAIL
+
+
+def _records(rows: Rows) -> bytes:
+    """Rows as they stand between head and tail."""
+    wire, template = _wire(rows.dtype)
+    body = np.empty((len(rows), wire.itemsize), np.uint8)
+    body[:] = template.view(np.uint8)  # one memcpy a row
+    records = body.reshape(-1).view(wire)
+    for name in _names(rows.dtype):
+        values = rows[name]
+        records[name] = values.view(np.int64) - _EPOCH if values.dtype.kind == "M" else values
+    return body.tobytes()
 
 
 def _check_frame(body: Rows, template: Rows) -> None:

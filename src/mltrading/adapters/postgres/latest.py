@@ -66,24 +66,28 @@ def read_extents(cursor: Cursor, symbol_id: int) -> dict[Interval, Extent]:
 
 def grown(extent: Extent | None, inserted: Rows, updated: Rows, replaced: Rows) -> Extent:
     """The extent after the rows were written; at least one row was."""
-    written = np.concatenate([inserted, updated])
-    ts = written["ts"].view(np.int64)
-    newest = written[int(np.argmax(ts))]
-    adjusted = bool((written["adj_close"] != written["close"]).any())
-    has_volume = bool((written["volume"] > 0).any())
-    first, last, source_id = int(ts.min()), int(ts.max()), int(newest["source_id"])
-    if extent is None:
-        return Extent(first, last, len(inserted), adjusted, has_volume, source_id, touched=True)
+    parts = [_extent(rows) for rows in (inserted, updated) if len(rows)]
+    new = max(parts, key=lambda part: part.last)
+    known = parts if extent is None else [extent, *parts]
     return Extent(
-        first=min(first, extent.first),
-        last=max(last, extent.last),
-        bars=extent.bars + len(inserted),
-        adjusted=adjusted or extent.adjusted,
-        has_volume=has_volume or extent.has_volume,
-        source_id=source_id if last >= extent.last else extent.source_id,
+        first=min(part.first for part in known),
+        last=max(part.last for part in known),
+        bars=len(inserted) + (extent.bars if extent else 0),
+        adjusted=any(part.adjusted for part in known),
+        has_volume=any(part.has_volume for part in known),
+        source_id=extent.source_id if extent and extent.last > new.last else new.source_id,
         touched=True,
-        doubtful=extent.doubtful or _lost(replaced, updated),
+        doubtful=(extent is not None and extent.doubtful) or _lost(replaced, updated),
     )
+
+
+def _extent(rows: Rows) -> Extent:
+    ts = rows["ts"].view(np.int64)
+    adjusted = bool((rows["adj_close"] != rows["close"]).any())
+    has_volume = bool((rows["volume"] > 0).any())
+    newest = int(np.argmax(ts))
+    source_id = int(rows["source_id"][newest])
+    return Extent(int(ts.min()), int(ts[newest]), len(rows), adjusted, has_volume, source_id)
 
 
 def _lost(replaced: Rows, updated: Rows) -> bool:

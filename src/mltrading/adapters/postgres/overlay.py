@@ -3,7 +3,7 @@ next coarser interval that follow. Pure NumPy; the writer stores the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,13 @@ def overlay(stored: Rows, rows: Rows) -> Change:
     inserted, updated = rows[~known], after[replace]
     merged = stored.copy()
     merged[at[replace]] = updated
-    return Change(inserted, updated, before[replace], _by_time(np.concatenate([merged, inserted])))
+    return Change(inserted, updated, before[replace], _by_time(joined([merged, inserted])))
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, in order; without a copy where one part has them all."""
+    filled = [part for part in parts if len(part)] or parts[:1]
+    return filled[0] if len(filled) == 1 else np.concatenate(filled)
 
 
 def rolled(change: Change, interval: Interval, timezone: str) -> Rows:
@@ -86,8 +92,9 @@ def rolled(change: Change, interval: Interval, timezone: str) -> Rows:
     children = change.merged
     keys = bucket_starts(_ts(children), interval, timezone)
     if len(change.inserted) < len(children):
-        changed = np.concatenate([_ts(change.inserted), _ts(change.updated)])
-        within = np.isin(keys, np.unique(bucket_starts(changed, interval, timezone)))
+        changed = _ts(joined([change.inserted, change.updated]))
+        touched = np.sort(bucket_starts(changed, interval, timezone))
+        within = touched[np.searchsorted(touched, keys).clip(max=len(touched) - 1)] == keys
         keys, children = keys[within], children[within]
     order = np.argsort(keys, kind="stable")
     last = np.append(first_of_each(keys[order])[1:], len(keys)) - 1

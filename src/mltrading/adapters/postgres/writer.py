@@ -154,10 +154,10 @@ class PostgresImport:
                 changes.append((change.inserted, change.updated, change.replaced))
                 if coarser is not None:
                     parents.append(overlay.rolled(change, coarser, symbol.timezone))
-            inserted, updated, replaced = (np.concatenate(part) for part in zip(*changes))
+            inserted, updated, replaced = map(overlay.joined, zip(*changes, strict=True))
             self._put(symbol, level, inserted, updated, replaced)
             counts = counts or (len(inserted), len(updated))
-            level, rows = coarser, np.concatenate(parents) if parents else rows[:0]
+            level, rows = coarser, overlay.joined(parents) if parents else rows[:0]
         return counts or (0, 0)
 
     def _existing(self, symbol: _Open, interval: Interval, window: overlay.Window) -> Rows:
