@@ -1,0 +1,207 @@
+"""Bars and symbols are read from the database as they were stored."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mltrading.adapters.postgres.bars import PostgresBars
+from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.adapters.postgres.writer import PostgresBarWriter
+from mltrading.domain.bars import DAY, HOUR, MINUTE, Bars, Interval
+from mltrading.services.ports import SymbolDetails
+from tests.factories import SOURCE, make_bars, make_sessions, make_symbol_details, moment
+
+START = moment("2024-01-02T14:30")
+COUNT = 300
+ANY_TIME = st.integers(START - HOUR, START + (COUNT + 60) * MINUTE)
+
+
+def store(
+    database: Database,
+    bars: Bars,
+    interval: Interval = Interval.M1,
+    details: SymbolDetails | None = None,
+) -> int:
+    details = details or make_symbol_details()
+    with PostgresBarWriter(database).transaction() as opened:
+        opened.write(details, interval, bars, SOURCE)
+    symbol = PostgresSymbols(database).get(details.code)
+    assert symbol is not None
+    return symbol.id
+
+
+@pytest.fixture
+def symbol_id(database: Database) -> int:
+    store(database, make_bars(COUNT, START, seed=9), details=make_symbol_details("OTHER"))
+    return store(database, make_bars(COUNT, START))
+
+
+def same(found: Bars, expected: Bars) -> bool:
+    return all(
+        np.array_equal(getattr(found, name), getattr(expected, name)) for name in Bars.__slots__
+    )
+
+
+@given(ANY_TIME, ANY_TIME, st.integers(0, 400))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_reads_are_slices_of_what_was_stored(
+    database: Database, symbol_id: int, start: int, end: int, count: int
+) -> None:
+    bars, reader = make_bars(COUNT, START), PostgresBars(database)
+    inside = (bars.ts >= start) & (bars.ts < end)
+    first = int(np.searchsorted(bars.ts, start))
+    assert same(reader.between(symbol_id, Interval.M1, start, end), bars[inside])
+    before = reader.before(symbol_id, Interval.M1, start, count)
+    assert same(before, bars[max(first - count, 0) : first])
+    assert same(reader.after(symbol_id, Interval.M1, start, count), bars[first : first + count])
+    counted = reader.count(symbol_id, Interval.M1, start, end, limit=count)
+    assert counted == min(int(inside.sum()), count)
+
+
+def test_arrays_are_ready_for_mathematics(database: Database, symbol_id: int) -> None:
+    bars = PostgresBars(database).between(symbol_id, Interval.M1, START, START + HOUR)
+    assert bars.ts.dtype == np.int64
+    assert bars.is_final.dtype == np.bool_
+    assert {getattr(bars, name).dtype for name in Bars.__slots__[1:-1]} == {np.dtype("f8")}
+    assert all(getattr(bars, name).dtype.isnative for name in Bars.__slots__)
+
+
+def test_times_beyond_the_calendar_mean_its_ends(database: Database, symbol_id: int) -> None:
+    reader = PostgresBars(database)
+    assert len(reader.between(symbol_id, Interval.M1, -(2**62), 2**62)) == COUNT
+    assert len(reader.before(symbol_id, Interval.M1, 2**62, 5)) == 5
+    assert len(reader.after(symbol_id, Interval.M1, -(2**62), 5)) == 5
+    assert reader.count(symbol_id, Interval.M1, -(2**62), 2**62, 10**9) == COUNT
+
+
+def test_an_unknown_symbol_has_nothing(database: Database) -> None:
+    reader = PostgresBars(database)
+    assert len(reader.between(999, Interval.M1, 0, 2**62)) == 0
+    assert reader.count(999, Interval.M1, 0, 2**62, 10) == 0
+    assert reader.series(999) == {}
+
+
+def test_weeks_are_not_read_from_a_table(database: Database) -> None:
+    with pytest.raises(ValueError, match="derive them from 1d"):
+        PostgresBars(database).between(1, Interval.W1, 0, 1)
+
+
+def test_series_tell_what_is_stored(database: Database) -> None:
+    symbol = store(database, make_bars(61, START, adjustment=0.5, volume=False))
+    series = PostgresBars(database).series(symbol)
+    assert {interval.value: known.bars for interval, known in series.items()} == {
+        "1m": 61,
+        "5m": 13,
+        "15m": 5,
+        "1h": 2,
+        "4h": 1,
+        "1d": 1,
+    }
+    minutes = series[Interval.M1]
+    assert (minutes.first_ts, minutes.last_ts) == (START, START + HOUR)
+    assert (minutes.adjusted, minutes.has_volume) == (True, False)
+    assert (minutes.source, minutes.feed, minutes.notice) == ("test", "factory", "made by tests")
+
+
+@pytest.fixture
+def symbols(database: Database) -> PostgresSymbols:
+    names = {
+        "A": "Agilent Technologies",
+        "AA": "Alcoa",
+        "AAPL": "Apple Inc.",
+        "BAA": "Bank of Aachen",
+        "EDF": "Électricité de France",
+        "X_1": "100% Cotton",
+        "X21": "a\\b backslash",
+        "'; DROP TABLE symbols; --": "<img src=x onerror=alert(1)>",
+        "msft": "Lower Case",
+    }
+    with PostgresBarWriter(database).transaction() as opened:
+        for code, name in names.items():
+            details = make_symbol_details(code, name=name)
+            opened.write(details, Interval.D1, make_sessions(3), SOURCE)
+    return PostgresSymbols(database)
+
+
+def codes(symbols: PostgresSymbols, text: str, limit: int = 20) -> list[str]:
+    return [symbol.code for symbol in symbols.find(text, limit)]
+
+
+FOUND = {
+    "AA": ["AA", "AAPL", "BAA"],
+    "aa": ["AA", "AAPL", "BAA"],
+    "alc": ["AA"],
+    "APPLE": ["AAPL"],
+    "électr": ["EDF"],
+    "ÉLECTRICITÉ": ["EDF"],
+    "%": ["X_1"],
+    "_": ["X_1"],
+    "\\": ["X21"],
+    "a\\b": ["X21"],
+    "'; drop": ["'; DROP TABLE symbols; --"],
+    "<img": ["'; DROP TABLE symbols; --"],
+    "MSFT": ["msft"],
+    "nothing like it": [],
+    "A\0": [],
+    "\ud800": [],
+}
+
+
+def test_finds_exact_code_then_prefix_then_the_rest(symbols: PostgresSymbols) -> None:
+    assert {text: codes(symbols, text) for text in FOUND} == FOUND
+
+
+def test_empty_text_lists_by_code_up_to_the_limit(symbols: PostgresSymbols) -> None:
+    assert codes(symbols, "", 4) == ["'; DROP TABLE symbols; --", "A", "AA", "AAPL"]
+
+
+def test_gets_by_the_exact_code_only(symbols: PostgresSymbols) -> None:
+    found = symbols.get("AAPL")
+    assert found is not None and found.name == "Apple Inc."
+    assert [symbols.get(code) for code in ("aapl", "AAP", "", "A\0", "\udc80")] == [None] * 5
+
+
+NEAREST = {
+    "APPL": "AAPL",
+    "aapl": "AAPL",
+    "MSFR": "msft",
+    "ZZZZZZ": None,
+    "": None,
+    "A\0PL": None,
+    "AAPL" * 1000: None,
+}
+
+
+def test_names_the_nearest_code_or_none(symbols: PostgresSymbols) -> None:
+    assert {code: symbols.nearest(code) for code in NEAREST} == NEAREST
+
+
+def test_latest_is_by_code_with_the_past_as_nan_where_history_is_short(database: Database) -> None:
+    store(database, make_bars(5, START), details=make_symbol_details("B"))
+    daily = make_sessions(400, adjustment=0.5)
+    store(database, daily, Interval.D1, make_symbol_details("A"))
+    long, short = PostgresSymbols(database).latest()
+    assert (long.symbol.code, short.symbol.code) == ("A", "B")
+    assert (long.ts, long.interval) == (daily.ts[-1], Interval.D1)
+    assert (long.close, long.close_1d) == (daily.adj_close[-1], daily.adj_close[-2])
+    assert (short.ts, short.interval) == (START + 4 * MINUTE, Interval.M1)
+    assert short.session == START // DAY * DAY
+    assert all(map(math.isnan, (short.close_1d, short.close_1w, short.close_1mo, short.close_1y)))
+
+
+def test_the_newest_bar_is_of_the_finest_interval_that_reaches_the_newest_session(
+    database: Database,
+) -> None:
+    store(database, make_bars(5, START))
+    next_day = make_sessions(1, "2024-01-03")
+    store(database, next_day, Interval.D1)
+    [latest] = PostgresSymbols(database).latest()
+    assert (latest.ts, latest.interval) == (next_day.ts[0], Interval.D1)
