@@ -23,7 +23,7 @@ from mltrading.domain.access import DEVELOPER, Actor
 from mltrading.domain.bars import Bars, Interval
 from mltrading.errors import Conflict, Forbidden, ImportFailed
 from mltrading.services import staging
-from mltrading.services.imports import Importer, ImportSummary
+from mltrading.services.imports import Batch, Importer, ImportSummary
 from mltrading.services.ports import ReadOptions, ReadRows, Source
 from mltrading.utils.progress import Progress
 from tests.factories import SOURCE, make_bars, make_symbol_details, moment
@@ -222,7 +222,9 @@ def test_a_file_that_turns_out_damaged_stores_nothing_but_the_files_before_it(
     good.write_text(header + "\n".join(DAYS))
     lines = header + "\n".join(minute_lines(make_bars(9000)))
     bad.write_bytes(lines.encode() + b"\n2024-01-02,\xff\xfe,1,1,1,1")
-    with pytest.raises(ImportFailed, match=r"line 9002 is not UTF-8 .*\(1 files before it are"):
+    with pytest.raises(
+        ImportFailed, match=r"line 9002 is not UTF-8 .*\(files stored before it: 1\)"
+    ):
         importer.run(DEVELOPER, [good, bad])
     assert sql("SELECT code FROM symbols") == [("GOOD",)]
     assert sql("SELECT count(*) FROM bars_1m") == [(0,)]
@@ -280,16 +282,16 @@ def test_another_import_in_the_way_is_waited_out(
 def test_batches_of_ours_are_loaded_in_one_transaction(importer: Importer, sql: Sql) -> None:
     bars = make_bars(500)
 
-    def batches(fail: bool) -> Iterator[tuple[object, Interval, Bars]]:
+    def batches(fail: bool) -> Iterator[Batch]:
         yield make_symbol_details("A"), Interval.M1, bars
         if fail:
             raise ImportFailed("the source broke off")
         yield make_symbol_details("B"), Interval.M1, bars
 
     with pytest.raises(ImportFailed):
-        importer.load(DEVELOPER, "test", batches(fail=True), SOURCE)  # type: ignore[arg-type]
+        importer.load(DEVELOPER, "test", batches(fail=True), SOURCE)
     assert sql("SELECT count(*) FROM symbols") == [(0,)]
-    summary = importer.load(DEVELOPER, "test", batches(fail=False), SOURCE)  # type: ignore[arg-type]
+    summary = importer.load(DEVELOPER, "test", batches(fail=False), SOURCE)
     assert counts(summary) == (1000, 1000, 0, 0, 0)
     assert summary.files[0].symbols == ("A", "B")
 
@@ -324,6 +326,21 @@ def test_any_rows_in_any_pieces_come_out_ascending_with_the_last_line_winning(
         assert len(unique) + repeated.updated + repeated.unchanged == len(bars)
         got |= {(symbol, int(t)): c for t, c in zip(unique.ts, unique.close, strict=True)}
     assert got == {(symbol, at * 1_000_000): float(close) for symbol, at, close in rows}
+
+
+def test_descending_rows_wait_for_the_end_of_the_file() -> None:
+    """Else a transaction would begin early and idle while the rest is read and sorted."""
+    unread = [_piece(np.array([[0, at, 1]])) for at in range(3)]  # the newest is popped first
+    runs = staging.in_order(iter(lambda: unread.pop() if unread else None, None), lambda: None)
+    _, bars = next(runs)
+    assert unread == []
+    assert bars.ts.tolist() == [0, 1_000_000, 2_000_000]
+
+
+def test_ascending_rows_pass_on_as_they_come() -> None:
+    pieces = iter([_piece(np.array([[0, at, 1]])) for at in range(9)])
+    next(staging.in_order(pieces, lambda: None))
+    assert len(list(pieces)) > 5
 
 
 def _piece(table: np.ndarray) -> ReadRows:

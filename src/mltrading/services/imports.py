@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from mltrading.domain.access import Actor, Permission
@@ -26,6 +28,7 @@ from mltrading.utils.clock import Clock, microseconds
 from mltrading.utils.progress import Progress
 
 SHOWN_REFUSED = 5
+HELD_REFUSED = 20_000  # rows in memory
 TRIES = 3  # when other imports of the same symbols get in the way
 
 Batch = tuple[SymbolDetails, Interval, Bars]
@@ -106,7 +109,7 @@ class Importer:
                 opened = _Job(path, options, source or Source("file"), progress or _SILENT)
                 done.append(self._import(opened))
             except ImportFailed as error:
-                stored = f" ({len(done)} files before it are stored)" if done else ""
+                stored = f" (files stored before it: {len(done)})" if done else ""
                 raise ImportFailed(f"{error}{stored}") from None
         return ImportSummary(tuple(done), (self._clock.now() - started).total_seconds())
 
@@ -140,8 +143,9 @@ class Importer:
             try:
                 job.progress(f"Importing {job.path.name}")
                 file = self._files.open(job.path, job.options)
-                with self._writer.transaction() as transaction:
-                    return _OneFile(file, job, transaction).store()
+                with ExitStack() as stack:
+                    begin = partial(stack.enter_context, self._writer.transaction())
+                    return _OneFile(file, job, begin).store()
             except Conflict:
                 if attempt == TRIES - 1:
                     raise
@@ -159,16 +163,22 @@ class _Job:
 
 
 class _OneFile:
-    """The way of one file's rows into an open transaction."""
+    """The way of one file's rows into a transaction, which begins with the first rows to store: a
+    file that is sorted first would keep it waiting for longer than the database allows."""
 
-    def __init__(self, file: BarFile, job: _Job, transaction: ImportTransaction) -> None:
+    def __init__(self, file: BarFile, job: _Job, begin: Callable[[], ImportTransaction]) -> None:
         self._file = file
         self._job = job
-        self._transaction = transaction
+        self._begin = begin
         self._name = str(job.path.resolve())
         self._read = self._quarantined = self._stored = 0
+        self._refused: list[Refused] = []  # not yet in quarantine
         self._first_refused: list[Refused] = []
         self._notes = list(file.notes)
+
+    @cached_property
+    def _transaction(self) -> ImportTransaction:
+        return self._begin()
 
     def store(self) -> FileSummary:
         written = Written()
@@ -179,8 +189,9 @@ class _OneFile:
                 details, self._file.interval, unique, self._job.source
             )
             self._stored += len(bars)
-        if repeats := self._read - self._quarantined - self._stored:
-            raise AssertionError(f"{repeats} rows of {self._name} were lost on the way")
+        self._put_aside()
+        if lost := self._read - self._quarantined - self._stored:
+            raise AssertionError(f"{lost} rows of {self._name} were lost on the way")
         return FileSummary(
             file=str(self._job.path),
             read=self._read,
@@ -193,18 +204,24 @@ class _OneFile:
         )
 
     def _pieces(self) -> Iterator[ReadRows]:
-        """The rows as they are read, after putting the refused ones aside."""
+        """The rows as they are read; the refused ones are put aside now and then."""
         for piece in self._file.rows():
             self._read += piece.read
             self._quarantined += len(piece.refused)
-            self._transaction.quarantine(self._name, self._file.interval, piece.refused)
-            room = SHOWN_REFUSED - len(self._first_refused)
-            self._first_refused += piece.refused[:room]
+            self._refused += piece.refused
+            self._first_refused += piece.refused[: SHOWN_REFUSED - len(self._first_refused)]
+            if len(self._refused) >= HELD_REFUSED:
+                self._put_aside()
             self._job.progress.update(piece.consumed, self._file.size)
             yield piece
 
+    def _put_aside(self) -> None:
+        if self._refused:
+            self._transaction.quarantine(self._name, self._file.interval, self._refused)
+            self._refused = []
+
     def _note_sorting(self) -> None:
-        self._notes.append("its rows are in no order of time: sorted on disk first")
+        self._notes.append("its rows are in no order of time, or mix symbols: sorted on disk first")
         self._job.progress(f"Storing {self._job.path.name}, sorted")
 
 

@@ -36,23 +36,38 @@ Records = NDArray[np.void]
 
 
 def in_order(pieces: Iterable[ReadRows], sorting: Callable[[], None]) -> Iterator[Run]:
-    """All rows as runs; `sorting` is called once if and when they have to be sorted on disk."""
+    """All rows as runs; `sorting` is called once if and when they have to be sorted on disk.
+
+    A piece passes on once the next one turns out to follow it, so that a file in descending order
+    yields nothing before all of it is read."""
     newest: dict[int, int] = {}
+    held: ReadRows | None = None
+    passing: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="mltrading-import-") as folder:
         spill: _Spill | None = None
         for piece, more in _with_more(pieces):
             if spill is None:
                 runs = list(_runs(piece.symbol, piece.bars))
-                orderly = all(bars.ts[0] >= newest.get(at, bars.ts[0]) for at, bars in runs)
-                if orderly and (len(runs) <= MIXED_SYMBOLS or not (more or newest)):
+                if _follows(runs, newest, alone=held is None and not more):
+                    yield from passing
+                    held, passing = piece, runs
                     newest.update((at, int(bars.ts[-1])) for at, bars in runs)
-                    yield from runs
                     continue
                 spill = _Spill(Path(folder))
+                if held is not None:
+                    spill.add(held)
+                passing = []
             spill.add(piece)
+        yield from passing
         if spill is not None:
             sorting()
             yield from spill.runs()
+
+
+def _follows(runs: list[Run], newest: dict[int, int], alone: bool) -> bool:
+    """Whether a piece may be written as it is: no row is older than those before it."""
+    orderly = all(bars.ts[0] >= newest.get(at, bars.ts[0]) for at, bars in runs)
+    return orderly and (alone or len(runs) <= MIXED_SYMBOLS)
 
 
 def last_wins(bars: Bars) -> tuple[Bars, Written]:
