@@ -126,6 +126,16 @@ class Page:
         )
         (chain.double_click() if times == 2 else chain.click()).perform()
 
+    def click_mark(self, graph: str, x: float, y: float) -> None:
+        """Click what a graph drew at that place, once plotly has noticed the pointer over it."""
+        element = self.css(f"#{graph}")
+        offset = [int(element.size[s] * (f - 0.5)) for s, f in (("width", x), ("height", y))]
+        near = ActionChains(self.driver).move_to_element_with_offset(element, *offset)
+        near.move_by_offset(1, 0).move_by_offset(-1, 0).perform()
+        hovered = f"return !!document.querySelector('#{graph} .js-plotly-plot')?._hoverdata?.length"
+        self.until(lambda: self.js(hovered), f"{graph} to notice the pointer")
+        ActionChains(self.driver).click().perform()
+
     def resize(self, width: int, height: int) -> None:
         """Make the page itself (not the window's frame) that large."""
         self.driver.set_window_size(width, height)
@@ -165,6 +175,6 @@ class Page:
         is logged and awaited: what was logged before it has then arrived."""
         mark = f"mlt-mark-{next(self._marks)}"
         self.js("console.log(arguments[0])", mark)
-        wait_until(lambda: any(text == mark for _, text in list(self._console)), "the console")
+        wait_until(lambda: any(text == mark for _, text in list(self._console)), "the console", 30)
         seen, self._console[:] = list(self._console), []
         return [text for level, text in seen if level == "error"]

@@ -11,7 +11,7 @@ from urllib.parse import quote as escaped
 from dash import html
 from dash.development.base_component import Component
 
-from mltrading.dashboard.components import command, empty, simulated_mark, stale_mark
+from mltrading.dashboard.components import aria, command, data, empty, simulated_mark, stale_mark
 from mltrading.dashboard.figures.numbers import decimals
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.bars import DAY
@@ -47,6 +47,8 @@ def _compare(code: str) -> Component:
         type="button",
         className="button",
         title=f"Add {code} to Compare",
+        **aria(pressed="false"),
+        **data(compare=code),
     )
 
 

@@ -85,7 +85,7 @@ def layout(services: Services, search: str) -> Component:
                 id="compare-chart-box",
                 className="is-loading",
             ),
-            html.Ul(id="compare-note", className="notes", role="status"),
+            html.Div(html.Ul(id="compare-note", className="notes"), role="status"),
             html.Div(skeleton(), id="compare-metrics"),
         ],
         id="compare",
