@@ -84,10 +84,13 @@ class ShowVersion(argparse.Action):
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
-    words = sys.argv[1:] if words is None else words
+    sys.exit(guarded(lambda: run(sys.argv[1:] if words is None else words)))
+
+
+def run(words: Sequence[str]) -> int:
     arguments = build_parser(words).parse_args(words)
-    run: Callable[[argparse.Namespace], int] = arguments.run
-    sys.exit(guarded(lambda: run(arguments)))
+    command: Callable[[argparse.Namespace], int] = arguments.run
+    return command(arguments)
 
 
 def guarded(run: Callable[[], int]) -> int:
