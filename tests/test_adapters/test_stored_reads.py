@@ -14,7 +14,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import DAY, HOUR, MINUTE, Bars, Interval
-from mltrading.services.ports import SymbolDetails
+from mltrading.services.ports import BarReader, SymbolDetails
 from tests.factories import SOURCE, make_bars, make_sessions, make_symbol_details, moment
 
 START = moment("2024-01-02T14:30")
@@ -205,3 +205,16 @@ def test_the_newest_bar_is_of_the_finest_interval_that_reaches_the_newest_sessio
     store(database, next_day, Interval.D1)
     [latest] = PostgresSymbols(database).latest()
     assert (latest.ts, latest.interval) == (next_day.ts[0], Interval.D1)
+
+
+def test_reads_together_see_one_moment(database: Database) -> None:
+    symbol = store(database, make_bars(5, START))
+
+    def twice(reader: BarReader) -> tuple[int, int, int]:
+        before = reader.series(symbol)[Interval.M1].bars
+        store(database, make_bars(9, START))
+        after = reader.between(symbol, Interval.M1, START, START + HOUR)
+        return before, reader.series(symbol)[Interval.M1].bars, len(after)
+
+    assert PostgresBars(database).together(twice) == (5, 5, 5)
+    assert PostgresBars(database).series(symbol)[Interval.M1].bars == 9
