@@ -74,7 +74,7 @@ def check_disk(target: str) -> None:
 
 
 def make_venv() -> None:
-    """A working .venv for this folder; one that moved, broke or is of another Python is replaced."""
+    """A working .venv for this folder; one that moved, broke or is of another Python is renewed."""
     if usable():
         return
     if VENV.exists():

@@ -18,6 +18,7 @@ from mltrading.errors import MLTradingError
 from mltrading.utils.text import one_line
 
 INTERRUPTED = 130
+DATABASE_DISK_FULL = "53100"  # SQLSTATE disk_full
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,11 @@ def guarded(run: Callable[[], int]) -> int:
         return _fail(f"disk full while writing {error.filename or 'a file'}; free some space")
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        # psycopg2 may not be loaded, so its error is known by its code.
+        if getattr(error, "pgcode", None) != DATABASE_DISK_FULL:
+            raise
+        return _fail("the disk of the database is full; free some space and run again")
 
 
 def _fail(message: str) -> int:
