@@ -314,6 +314,24 @@ def test_a_long_file_names_its_symbols_and_their_details(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "days", "zone", "want"),
+    [
+        ("BTC.csv", range(1, 15), None, ("24/7", "UTC")),
+        ("BTC.csv", range(1, 15), "Asia/Tokyo", ("24/7", "UTC")),
+        ("ETHUSDT-1d-2024.csv", range(1, 6), None, ("24/7", "UTC")),
+        ("IBM.csv", [1, 2, 3, 4, 5, 8, 9, 10], None, ("", "")),
+        ("SONY.csv", [1, 2, 3, 4, 5, 8, 9, 10], "Asia/Tokyo", ("", "Asia/Tokyo")),
+    ],
+)
+def test_a_market_that_never_closes_is_told_by_its_saturdays(
+    tmp_path: Path, name: str, days: list[int], zone: str | None, want: tuple[str, str]
+) -> None:
+    rows = "".join(f"2024-07-{day:02d},10,12,9,11,1\n" for day in days)
+    _, _, file = read(write(tmp_path, DAYS + rows, name), timezone=zone)
+    assert [(symbol.calendar, symbol.timezone) for symbol in file.symbols] == [want]
+
+
+@pytest.mark.parametrize(
     ("name", "code"),
     [
         ("aapl.csv", "AAPL"),

@@ -23,7 +23,7 @@ Run = tuple[int, Bars]
 """A symbol's position in its file, and bars of it, ascending but perhaps repeated in `ts`."""
 
 MIXED_SYMBOLS = 8  # more in one piece: writing each alone would cost more than sorting
-PART_ROWS = 400_000
+PART_ROWS = 150_000
 MOST_PARTS = 512  # open files
 SAMPLE_EVERY = 64
 _RECORD = np.dtype(

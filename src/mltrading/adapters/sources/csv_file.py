@@ -10,7 +10,7 @@ from mltrading.adapters.sources import dialect as dialects
 from mltrading.adapters.sources import spacing
 from mltrading.adapters.sources.columns import TextTables
 from mltrading.adapters.sources.content import Block, Content
-from mltrading.adapters.sources.symbols import FileSymbols
+from mltrading.adapters.sources.symbols import FileSymbols, round_the_clock
 from mltrading.adapters.sources.table import Judge, Table, notes_on
 from mltrading.services.ports import ReadOptions, ReadRows, Refused, SymbolDetails
 
@@ -30,7 +30,8 @@ class CsvFile:
         self.interval, how = spacing.interval_of(
             sample.stamps, sample.symbol, options.interval, str(content.path)
         )
-        symbols = self._new_symbols(options)
+        always = round_the_clock(sample.stamps, content.path)
+        symbols = FileSymbols(content.path, options, "symbol" in self._dialect.columns, always)
         self.notes = [how, *symbols.notes]
         has_volume = "volume" in self._dialect.columns
         self.notes += notes_on(sample, self.interval, options, has_volume)
@@ -65,11 +66,9 @@ class CsvFile:
     def _sample(self, options: ReadOptions) -> Table:
         """The first lines that can be read, with their times as written."""
         head = _from_line(Block(1, self._content.head, 0), self._dialect.first_line)
-        tables = TextTables(self._dialect, self._new_symbols(options), True, self._zone)
+        symbols = FileSymbols(self._content.path, options, "symbol" in self._dialect.columns)
+        tables = TextTables(self._dialect, symbols, True, self._zone)
         return tables.by_line(_numbered(head)[:SAMPLE_LINES])[0]
-
-    def _new_symbols(self, options: ReadOptions) -> FileSymbols:
-        return FileSymbols(self._content.path, options, "symbol" in self._dialect.columns)
 
 
 def _from_line(block: Block, first: int) -> Block:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from mltrading.adapters.sources import headers, spacing, times
 from mltrading.adapters.sources.columns import NUMBERS
-from mltrading.adapters.sources.symbols import FileSymbols
+from mltrading.adapters.sources.symbols import FileSymbols, round_the_clock
 from mltrading.adapters.sources.table import Judge, Table, notes_on, shown
 from mltrading.domain.bars import Flags, Floats, Times
 from mltrading.errors import ImportFailed
@@ -36,11 +36,13 @@ class ParquetFile:
         self._columns = _columns_of(self._file, path)
         first = self._first()
         self._form = _form_of(first, self._columns, path)
-        sample, _ = self._table(first, 1, self._new_symbols(), daily=True)
+        by_column = "symbol" in self._columns
+        sample, _ = self._table(first, 1, FileSymbols(path, options, by_column), daily=True)
         self.interval, how = spacing.interval_of(
             sample.stamps, sample.symbol, options.interval, str(path)
         )
-        self._symbols = self._new_symbols()
+        always = round_the_clock(sample.stamps, path)
+        self._symbols = FileSymbols(path, options, by_column, always)
         self.notes = [how, *self._symbols.notes]
         self.notes += notes_on(sample, self.interval, options, "volume" in self._columns)
         self._judge = Judge(self.interval, options.timezone or "UTC", options.now)
@@ -70,9 +72,6 @@ class ParquetFile:
         for batch in self._batches(SAMPLE):
             return batch
         raise ImportFailed(f"{self._path} has no rows")
-
-    def _new_symbols(self) -> FileSymbols:
-        return FileSymbols(self._path, self._options, "symbol" in self._columns)
 
     def _table(
         self, batch: Any, line: int, symbols: FileSymbols, daily: bool

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mltrading.domain.bars import DAY, Times
 from mltrading.errors import ImportFailed
 from mltrading.services.ports import ReadOptions, SymbolDetails
 
@@ -36,15 +37,23 @@ def code_from_name(path: Path) -> str:
 
 
 class FileSymbols:
-    """Symbols in order of appearance; rows name them by position."""
+    """Symbols in order of appearance; rows name them by position.
 
-    def __init__(self, path: Path, options: ReadOptions, has_column: bool) -> None:
+    Of a new symbol's market we know whether it `never_closes`, else the zone of --tz."""
+
+    def __init__(
+        self, path: Path, options: ReadOptions, has_column: bool, never_closes: bool = False
+    ) -> None:
         self.known: list[SymbolDetails] = []
         self.notes: list[str] = []
         self._path = path
         self._positions: dict[str, int] = {}
         self._given = options.symbol
+        self._calendar = "24/7" if never_closes else ""
+        self._zone = "UTC" if never_closes else options.timezone or ""
         self._in_column: str | None = None
+        if never_closes:
+            self.notes.append("trades round the clock: its days are UTC days")
         self._alone = None if has_column else self._only(path, options.symbol)
 
     @property
@@ -91,6 +100,8 @@ class FileSymbols:
                 code=self._given or code,
                 name=details("name"),
                 exchange=details("exchange"),
+                calendar=self._calendar,
+                timezone=self._zone,
                 sector=details("sector"),
                 industry=details("industry"),
                 currency=details("currency"),
@@ -106,6 +117,13 @@ class FileSymbols:
             raise ImportFailed(f"{path}: its name is no symbol code; give --symbol")
         self.notes.append(f"symbol {code}, from the name of the file")
         return code
+
+
+def round_the_clock(walls: Times, path: Path) -> bool:
+    """Whether a sample's times as written, or a kline file's name, tell of a market that never
+    closes: it has a seventh of its bars on Saturdays, others a rare special session."""
+    saturday = (walls // DAY + 3) % 7 == 5  # 1970-01-01 was a Thursday; Monday is 0
+    return bool(len(walls) and saturday.mean() > 0.05) or bool(_KLINES.match(path.name))
 
 
 def refuse_invalid(given: str | None) -> None:
