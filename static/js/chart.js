@@ -388,6 +388,8 @@
     gd.on("plotly_relayouting", () => chart.moved && chart.moved());
     gd.addEventListener("wheel", onWheel, { capture: true, passive: false });
     gd.addEventListener("pointerdown", onDown, true);
+    gd.addEventListener("touchstart", onTouches, { capture: true, passive: false });
+    gd.addEventListener("touchmove", onPinch, { capture: true, passive: false });
     new ResizeObserver(onResize).observe(gd);
     if (chart.attached) chart.attached(gd);
   }
@@ -418,6 +420,10 @@
     }, true);
   }
 
+  addEventListener("pointermove", (event) => {
+    if (event.buttons === 0) state.down = false; // released outside the window
+  }, true);
+
   function onWheel(event) {
     const gd = chart.graph();
     if (!chart.meta() || state.down || event.ctrlKey) return;
@@ -425,15 +431,44 @@
     event.stopPropagation();
     state.wheelAt = performance.now();
     const lines = event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 300 : 1;
-    const { l, w } = gd._fullLayout._size;
-    const [from, to] = wanted || chart.range();
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      chart.pan((event.deltaX * lines * (to - from)) / w);
+      const [from, to] = wanted || chart.range();
+      chart.pan((event.deltaX * lines * (to - from)) / gd._fullLayout._size.w);
       return;
     }
-    const share = clamp((event.clientX - gd.getBoundingClientRect().left - l) / w, 0, 1);
     const turn = clamp(event.deltaY * lines, -400, 400);
-    chart.zoom(Math.exp(turn * WHEEL_SPEED), from + (to - from) * share);
+    chart.zoom(Math.exp(turn * WHEEL_SPEED), positionAt(event.clientX));
+  }
+
+  /* Two fingers: plotly knows one only, and must not see them. */
+  let pinched = 0; // distance of the fingers in pixels
+
+  const distance = ([a, b]) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+
+  function onTouches(event) {
+    if (event.touches.length !== 2 || !chart.meta()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    pinched = distance(event.touches);
+  }
+
+  function onPinch(event) {
+    if (event.touches.length !== 2 || !chart.meta() || !pinched) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [a, b] = event.touches;
+    const now = Math.max(distance(event.touches), 1);
+    chart.zoom(pinched / now, positionAt((a.clientX + b.clientX) / 2));
+    pinched = now;
+  }
+
+  /* The x position under a point of the screen. */
+  function positionAt(clientX) {
+    const gd = chart.graph();
+    const { l, w } = gd._fullLayout._size;
+    const share = clamp((clientX - gd.getBoundingClientRect().left - l) / w, 0, 1);
+    const [from, to] = wanted || chart.range();
+    return from + (to - from) * share;
   }
 
   let resized = 0;

@@ -220,12 +220,15 @@
   chart.moved = refresh;
 
   chart.attached = (gd) => {
-    gd.addEventListener("pointermove", (event) => {
+    const follow = (event) => {
       const box = gd.getBoundingClientRect();
       at = { x: event.clientX - box.left, y: event.clientY - box.top };
       refresh();
-    });
-    gd.addEventListener("pointerleave", () => {
+    };
+    gd.addEventListener("pointermove", follow);
+    gd.addEventListener("pointerup", follow);
+    gd.addEventListener("pointerleave", (event) => {
+      if (event.pointerType === "touch") return; // a tap leaves the crosshair where it was
       at = null;
       refresh();
     });

@@ -16,10 +16,14 @@
 
   /* Which range button is pressed, also after a pan that asked nothing of the server. */
   document.addEventListener("mlt:address", () => {
+    const group = document.getElementById("range-buttons");
+    if (!group) return;
     const fields = query();
-    if (!fields.get("start") && !fields.get("end")) return;
-    for (const button of document.querySelectorAll("#range-buttons button")) {
-      button.setAttribute("aria-pressed", "false");
+    const window_ = fields.get("start") || fields.get("end");
+    const usual = fields.get("interval") ? "" : group.dataset.default;
+    const range = window_ ? "" : (fields.get("range") || usual).toUpperCase();
+    for (const button of group.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.textContent === range));
     }
   });
 

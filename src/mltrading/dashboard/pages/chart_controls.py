@@ -34,14 +34,20 @@ def toolbar(view: ChartView) -> Component:
             _group("chart-type", "Chart type", kinds(view)),
             _group("scale-picker", "Price scale", scales(view)),
             _indicator_picker(view),
-            _group("range-buttons", "Range: the window shown", ranges(view)),
+            _group(
+                "range-buttons",
+                "Range: the window shown",
+                ranges(view),
+                **data(default=DEFAULT_RANGE.value),
+            ),
         ],
         className="chart-toolbar",
     )
 
 
-def _group(id: str, label: str, buttons: list[Component]) -> Component:
-    return html.Div(buttons, id=id, className="segments", role="group", **aria(label=label))
+def _group(id: str, label: str, buttons: list[Component], **more: str) -> Component:
+    attributes = aria(label=label) | more
+    return html.Div(buttons, id=id, className="segments", role="group", **attributes)
 
 
 def _segment(
