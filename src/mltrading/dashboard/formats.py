@@ -9,7 +9,7 @@ from mltrading.domain.bars import Interval
 from mltrading.domain.query import from_micros
 
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, so that columns stand
-_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+_SCALES = ((1e3, "K"), (1e6, "M"), (1e9, "B"), (1e12, "T"))
 
 
 def known(value: float | None) -> bool:
@@ -37,20 +37,17 @@ def percent(fraction: float) -> str:
 
 
 def quantity(value: float) -> str:
-    """A volume in three to four digits: 52,100,000 -> "52.1M"."""
-    for scale, letter in _SCALES:
-        if abs(value) >= scale:
-            return (
-                f"{value / scale:.4g}{letter}"
-                if value >= scale * 1000
-                else _three(value, scale) + letter
-            )
-    return f"{value:,.0f}"
+    """A volume in three digits: 52,100,000 -> "52.1M"."""
+    if abs(value) < 999.5:
+        return f"{value:,.0f}"
+    scale, letter = next((s for s in _SCALES if abs(value) < s[0] * 999.5), _SCALES[-1])
+    return _three(value / scale) + letter
 
 
-def _three(value: float, scale: float) -> str:
-    scaled = value / scale
-    return f"{scaled:.2f}" if scaled < 10 else f"{scaled:.1f}" if scaled < 100 else f"{scaled:.0f}"
+def _three(value: float) -> str:
+    if abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 
 
 def moment(micros: int, interval: Interval, timezone: str) -> str:

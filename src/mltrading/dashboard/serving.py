@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 import brotli
+from dash.exceptions import DependencyException
 from flask import Flask, Response, request
 
 PLOTLY_URL = "/_dash-component-suites/plotly/package_data/plotly.min.js"
@@ -73,6 +74,9 @@ class Assets:
 def install(server: Flask, assets: Assets) -> None:
     """Serve the plotly.js bundle, and compress and cache every answer of `server`."""
     server.add_url_rule(PLOTLY_URL, "plotly_bundle", lambda: _plotly(assets))
+    server.add_url_rule("/favicon.ico", "favicon", lambda: _favicon(assets))
+    # Dash answers a path that is none of its files with a 500 and a page of log.
+    server.register_error_handler(DependencyException, lambda error: ("Not found", 404))
     bodies = _Bodies()
 
     @server.after_request
@@ -96,6 +100,11 @@ def _plotly(assets: Assets) -> Response:
     response.set_etag(f"{assets.plotly_version}-{accepted or 'identity'}")
     response.make_conditional(request)
     return response
+
+
+def _favicon(assets: Assets) -> Response:
+    """For documents of ours without a link to the icon, such as /health in a browser."""
+    return Response((assets.folder / "icons" / "icon.svg").read_bytes(), mimetype="image/svg+xml")
 
 
 def _accepted() -> str:

@@ -80,7 +80,7 @@ def _chart_panel(kind: str, title: str) -> Component:
             html.Div(
                 [
                     skeleton("breadth-skeleton"),
-                    graph(f"{kind}-chart", figure=breadth.waiting()),
+                    graph(f"{kind}-chart", figure=breadth.waiting(), style={"height": 276}),
                     html.Div(id=f"{kind}-keys", className="breadth-keys"),
                 ],
                 className="breadth-chart",
@@ -209,15 +209,17 @@ def _pager(overview: Overview) -> list[Component]:
 
 def _state(overview: Overview, problems: list[str]) -> list[Component]:
     """What to say below the table: nothing stored, nothing matching, or what was ignored."""
-    parts: list[Component] = [
-        html.P(line, className="note") for line in (*problems, *overview.notes)
-    ]
     if not overview.stored:
-        parts.append(_nothing_stored())
-    elif not overview.matching:
-        clear = {"q": None, "sector": None, "industry": None, "page": None}
-        parts.append(empty("No symbol matches", patch_button("Show all symbols", clear)))
-    return parts
+        return [*_notes(problems), _nothing_stored()]
+    if overview.matching:
+        return _notes(problems + overview.notes)
+    clear = {"q": None, "sector": None, "industry": None, "page": None}
+    title = " ".join(overview.notes) or "No symbol matches"
+    return [*_notes(problems), empty(title, patch_button("Show all symbols", clear))]
+
+
+def _notes(lines: list[str]) -> list[Component]:
+    return [html.P(line, className="note") for line in lines]
 
 
 def _nothing_stored() -> Component:
