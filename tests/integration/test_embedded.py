@@ -11,8 +11,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -60,10 +60,19 @@ class Client:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.end()
 
     def end(self) -> None:
-        self.process.communicate()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+        self.process.wait()
+
+
+def kill(pid: int) -> None:
+    """kill -9; a process that ended meanwhile with another one is as good."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def server_processes(home: Path) -> dict[int, str]:
@@ -111,10 +120,21 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     yield folder
     for pid in server_processes(folder):  # only after a failed test
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        kill(pid)
+
+
+@pytest.fixture
+def start_client(home: Path, binaries: Path | None) -> Iterator[Callable[..., Client]]:
+    """Makes clients; all of them are gone at the end of the test."""
+    started: list[Client] = []
+
+    def start(*arguments: str) -> Client:
+        started.append(Client(home, binaries, *arguments))
+        return started[-1]
+
+    yield start
+    for client in started:
+        client.kill()
 
 
 @pytest.fixture
@@ -133,8 +153,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_six_racing_starters_share_one_server(home: Path, binaries: Path | None) -> None:
-    clients = [Client(home, binaries) for _ in range(6)]
+def test_six_racing_starters_share_one_server(
+    home: Path, start_client: Callable[..., Client]
+) -> None:
+    clients = [start_client() for _ in range(6)]
     urls = {client.url() for client in clients}
     assert len(urls) == 1 and urls != {""}
     assert len(postmasters(home)) == 1 and len(supervisors(home)) == 1
@@ -145,16 +167,18 @@ def test_six_racing_starters_share_one_server(home: Path, binaries: Path | None)
     wait_until_nothing_runs(home)
 
 
-def test_the_server_ends_with_a_killed_client(home: Path, binaries: Path | None) -> None:
-    client = Client(home, binaries)
+def test_the_server_ends_with_a_killed_client(
+    home: Path, start_client: Callable[..., Client]
+) -> None:
+    client = start_client()
     assert client.url()
     client.kill()
     wait_until_nothing_runs(home)
     assert not is_supervised(next(home.glob("postgres-*")))
 
 
-def test_a_forked_child_keeps_the_server(home: Path, binaries: Path | None) -> None:
-    client = Client(home, binaries, "fork")
+def test_a_forked_child_keeps_the_server(home: Path, start_client: Callable[..., Client]) -> None:
+    client = start_client("fork")
     url = client.url()
     client.process.wait()
     assert execute(url, "SELECT 1") == [(1,)]
@@ -166,7 +190,7 @@ def test_a_killed_server_comes_back_with_its_rows(home: Path, server: EmbeddedSe
     url = server.start()
     execute(url, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
     (before,) = postmasters(home)
-    os.kill(before, signal.SIGKILL)
+    kill(before)
     wait_until(lambda: postmasters(home) not in ([], [before]) and answers(url), "a restart")
     assert execute(url, "SELECT count(*) FROM kept") == [(1000,)]
     assert len(supervisors(home)) == 1
@@ -190,7 +214,7 @@ def test_a_killed_server_comes_back_though_a_query_still_runs(
             active = f"SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND pid <> {backend}"
             wait_until(lambda: len(execute(url, active)) == 2, "the endless query")
             (before,) = postmasters(home)
-            os.kill(before, signal.SIGKILL)
+            kill(before)
             wait_until(lambda: postmasters(home) not in ([], [before]) and answers(url), "restart")
             client.wait(timeout=10)
 
@@ -200,20 +224,20 @@ def test_the_server_ends_with_a_killed_supervisor(
 ) -> None:
     url = server.start()
     execute(url, "CREATE TABLE kept AS SELECT 1 AS n")
-    os.kill(supervisors(home)[0], signal.SIGKILL)
+    kill(supervisors(home)[0])
     wait_until_nothing_runs(home)
     with quick(home, binaries) as other:
         assert execute(other.start(), "SELECT n FROM kept") == [(1,)]
 
 
 def test_killing_everything_leaves_nothing_and_loses_nothing(
-    home: Path, binaries: Path | None, server: EmbeddedServer
+    home: Path, start_client: Callable[..., Client], server: EmbeddedServer
 ) -> None:
-    client = Client(home, binaries)
+    client = start_client()
     url = client.url()
     execute(url, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
     for pid in (client.process.pid, *server_processes(home)):
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     client.end()
     wait_until_nothing_runs(home)
     assert execute(server.start(), "SELECT count(*) FROM kept") == [(1000,)]
@@ -307,7 +331,7 @@ def test_root_without_user_namespaces_runs_the_server_as_another_user(
     owner = (server.folder / "data").stat().st_uid
     assert owner != 0
     assert Path(f"/proc/{postmasters(home)[0]}").stat().st_uid == owner
-    os.kill(supervisors(home)[0], signal.SIGKILL)
+    kill(supervisors(home)[0])
     wait_until_nothing_runs(home)
     monkeypatch.undo()
     with quick(home, binaries) as other:  # the owner of the data decides
