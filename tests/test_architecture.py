@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mltrading.settings import Variables
 from tests.architecture import MAX_FUNCTION_LINES, MAX_MODULE_LINES, violations
 
 SOURCES = Path(__file__).parents[1] / "src"
@@ -109,6 +110,12 @@ def test_relative_import_in_a_package_counts_from_the_package() -> None:
     source = "from .postgres import pool"
     assert violations("mltrading.adapters", source, is_package=True) == []
     assert violations("mltrading.services", "from ..adapters import x", is_package=True) != []
+
+
+def test_readme_names_every_setting() -> None:
+    readme = (SOURCES.parent / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in Variables.model_fields if f"`{name.upper()}`" not in readme]
+    assert missing == []
 
 
 IMPORT_EVERYTHING = """
