@@ -67,7 +67,10 @@ class _FirefoxOptions(FirefoxOptions):
 
 def program(browser: str) -> str | None:
     """Path of the browser itself, or None where it is not installed."""
-    names = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "firefox": ("firefox-esr", "firefox")}
+    names = {
+        "chromium": ("chromium", "chromium-browser", "google-chrome"),
+        "firefox": ("firefox-esr", "firefox"),
+    }
     return next((path for name in names[browser] if (path := shutil.which(name))), None)
 
 

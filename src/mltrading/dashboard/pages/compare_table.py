@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from dash import html
 from dash.development.base_component import Component
@@ -48,7 +49,7 @@ def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
     marks = [simulated_mark()] if symbol.simulated else []
     if line.stale_text:
         marks.append(stale_mark(f"stale {line.stale_text}", "Older than the newest session"))
-    name = [
+    name: list[Any] = [
         html.Span(className=f"swatch series-{number + 1}"),
         html.B(symbol.code),
         " ",
@@ -73,7 +74,7 @@ def _cell(children: Children, class_name: str = "", title: str = "") -> Componen
     return html.Td(children, className=f"number {class_name}".strip(), title=title)
 
 
-def _number(value: float, metric: str, sessions: int, said: str) -> Component:
+def _number(value: float, metric: str, sessions: int, said: Children) -> Component:
     """The figure with the sessions it rests on, or why it is not known."""
     if math.isfinite(value):
         return _cell(said, title=f"rests on {sessions:,} sessions")
@@ -84,20 +85,17 @@ def _number(value: float, metric: str, sessions: int, said: str) -> Component:
 
 
 def _signed(value: float, metric: str, sessions: int) -> Component:
-    cell = _number(value, metric, sessions, signed_percent(value * 100))
-    if math.isfinite(value) and value:
-        cell.className += " up" if value > 0 else " down"
-    return cell
+    if not math.isfinite(value) or not value:
+        return _number(value, metric, sessions, signed_percent(0))
+    way = html.Span(signed_percent(value * 100), className="up" if value > 0 else "down")
+    return _number(value, metric, sessions, way)
 
 
 def _correlation(row: CompareMetrics) -> Component:
-    cell = _number(row.correlation, "correlation", row.common_sessions, _plain(row.correlation))
-    if math.isfinite(row.correlation) and row.common_sessions != row.metrics.sessions:
-        cell.children = [
-            html.Span(f"{row.common_sessions:,} common ", className="muted"),
-            cell.children,
-        ]
-    return cell
+    said: list[Any] = [_plain(row.correlation)]
+    if row.common_sessions != row.metrics.sessions:
+        said.insert(0, html.Span(f"{row.common_sessions:,} common ", className="muted"))
+    return _number(row.correlation, "correlation", row.common_sessions, said)
 
 
 def _plain(value: float) -> str:
