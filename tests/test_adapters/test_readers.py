@@ -185,6 +185,26 @@ def test_binance_klines_with_and_without_header(tmp_path: Path, scale: int, head
     assert file.interval is Interval.M1
 
 
+def test_the_three_heads_of_yfinance_name_the_symbol(tmp_path: Path) -> None:
+    data = (
+        "Price,Adj Close,Close,High,Low,Open,Volume\nTicker,MSFT,MSFT,MSFT,MSFT,MSFT,MSFT\n"
+        "Date,,,,,,\n2024-01-02,5.5,11,12,9,10,7\n2024-01-03,5.5,11,8,9,10,7\n"
+    )
+    bars, refused, file = read(write(tmp_path, data, "download.csv"))
+    assert [symbol.code for symbol in file.symbols] == ["MSFT"]
+    assert (bars.open[0], bars.close[0], bars.adj_close[0]) == (10, 11, 5.5)
+    assert [(row.line, row.reason) for row in refused] == [(5, "high 8 is below low 9")]
+
+
+@pytest.mark.parametrize("dirty", ["", "x,1,1,1,1,A\n"])
+def test_several_names_without_symbols_are_not_mixed(tmp_path: Path, dirty: str) -> None:
+    data = "date,open,high,low,close,Name\n2024-01-02,1,1,1,1,AAL\n2024-01-02,1,1,1,1,AAPL\n"
+    path = write(tmp_path, data + dirty)
+    with pytest.raises(ImportFailed, match="several names .AAL, AAPL, ...* rename that column"):
+        read(path)
+    assert len(read(path, symbol="AAL")[0]) == 2
+
+
 def test_metatrader_rows_without_header(tmp_path: Path) -> None:
     data = "2024.01.02,09:30,10,12,9,11,5\n2024.01.02,09:35,10,12,9,11,5\n"
     bars, _, file = read(write(tmp_path, data))

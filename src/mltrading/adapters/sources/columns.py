@@ -125,6 +125,8 @@ class TextTables:
 
         alone = self.symbols.alone
         if alone is not None:
+            if "name" in columns:
+                self.symbols.refuse_several(columns["name"].dictionary.to_pylist())
             place = self.symbols.position(alone, lambda role: detail_at(0, role))
             return np.full(rows, place, np.int32)
         codes = columns["symbol"].dictionary.to_pylist()
@@ -143,7 +145,10 @@ class TextTables:
         adjusted = number(fields[places[adj]], adj, self.dialect.decimal) if adj in places else None
         volume = self._volume(fields[places["volume"]]) if "volume" in places else 0.0
         code = self.symbols.alone
-        code = fields[places["symbol"]] if code is None else code
+        if code is None:
+            code = fields[places["symbol"]]
+        elif "name" in places:
+            self.symbols.refuse_several([fields[places["name"]]])
         place = self.symbols.position(
             code, lambda role: fields[places[role]].strip() if role in places else ""
         )

@@ -30,8 +30,9 @@ class CsvFile:
         self.interval, how = spacing.interval_of(
             sample.stamps, sample.symbol, options.interval, str(content.path)
         )
+        by_column = "symbol" in self._dialect.columns
         always = round_the_clock(sample.stamps, content.path)
-        symbols = FileSymbols(content.path, options, "symbol" in self._dialect.columns, always)
+        symbols = FileSymbols(content.path, options, by_column, always, self._dialect.ticker)
         self.notes = [how, *symbols.notes]
         has_volume = "volume" in self._dialect.columns
         self.notes += notes_on(sample, self.interval, options, has_volume)

@@ -26,7 +26,7 @@ class Dialect:
     columns: dict[str, int]  # role -> position
     first_line: int  # number of the first line that holds data
     time: TimeForm
-    notes: tuple[str, ...] = ()
+    ticker: str = ""  # the symbol, where the head of the file names it
 
     def stamp(self, fields: list[str]) -> str:
         """The text of a row's time, of one or two columns."""
@@ -52,6 +52,7 @@ def detect(content: Content, date_format: str | None) -> Dialect:
     start = next((at for at, line in enumerate(lines) if _holds_data(line)), None)
     if start is None:
         raise ImportFailed(f"{path} holds no line of data")
+    lines, start, ticker = _yfinance(lines, start)
     columns, delimiter, fields, is_data = _layout(lines[start], path)
     first = start + (1 if not is_data else 0)
     rows = _sample(lines[first:], delimiter, len(fields))
@@ -66,6 +67,7 @@ def detect(content: Content, date_format: str | None) -> Dialect:
         columns=columns,
         first_line=first + 1,
         time=times.ISO,
+        ticker=ticker,
     )
     stamps = [dialect.stamp(row).strip() for row in rows]
     return replace(dialect, time=_time_form(stamps, date_format, content))
@@ -73,6 +75,16 @@ def detect(content: Content, date_format: str | None) -> Dialect:
 
 def _holds_data(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
+
+
+def _yfinance(lines: list[str], start: int) -> tuple[list[str], int, str]:
+    """Lines with the three heads of yfinance (Price, Ticker, Date) as one in the last's place,
+    where it is, and the ticker."""
+    heads = [line.rstrip("\r").split(",") for line in lines[start : start + 3]]
+    if [head[0] for head in heads[:2]] != ["Price", "Ticker"] or len(heads) < 3:
+        return lines, start, ""
+    joined = ",".join([heads[2][0], *heads[0][1:]])
+    return [*lines[: start + 2], joined, *lines[start + 3 :]], start + 2, heads[1][1]
 
 
 def _layout(line: str, path: Path) -> tuple[dict[str, int], str, list[str], bool]:

@@ -140,6 +140,9 @@ class ParquetFile:
             return "" if value is None else str(value).strip()
 
         if symbols.alone is not None:
+            if "name" in self._columns:
+                names = pc.unique(pc.cast(batch["name"], pa.string())).to_pylist()
+                symbols.refuse_several(name or "" for name in names)
             place = symbols.position(symbols.alone, lambda role: detail_at(0, role))
             return np.full(batch.num_rows, place, np.int32)
         texts = pc.fill_null(pc.cast(batch["symbol"], pa.string()), "").dictionary_encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,12 @@ class FileSymbols:
     Of a new symbol's market we know whether it `never_closes`, else the zone of --tz."""
 
     def __init__(
-        self, path: Path, options: ReadOptions, has_column: bool, never_closes: bool = False
+        self,
+        path: Path,
+        options: ReadOptions,
+        has_column: bool,
+        never_closes: bool = False,
+        ticker: str = "",
     ) -> None:
         self.known: list[SymbolDetails] = []
         self.notes: list[str] = []
@@ -54,7 +59,8 @@ class FileSymbols:
         self._in_column: str | None = None
         if never_closes:
             self.notes.append("trades round the clock: its days are UTC days")
-        self._alone = None if has_column else self._only(path, options.symbol)
+        self._name = ""
+        self._alone = None if has_column else self._only(path, options.symbol, ticker)
 
     @property
     def alone(self) -> str | None:
@@ -109,9 +115,24 @@ class FileSymbols:
         )
         return len(self.known) - 1
 
-    def _only(self, path: Path, given: str | None) -> str:
+    def refuse_several(self, names: Iterable[str]) -> None:
+        """In a file without a symbol column two names are two symbols that would be mixed."""
+        if self._given is not None:
+            return
+        for name in filter(None, (name.strip() for name in names)):
+            self._name = self._name or name
+            if name != self._name:
+                raise ImportFailed(
+                    f"{self._path} holds several names ({self._name}, {name}, ...) and no symbol "
+                    "column; rename that column to symbol, or give --symbol if they are one"
+                )
+
+    def _only(self, path: Path, given: str | None, ticker: str) -> str:
         if given is not None:
             return given
+        if ticker:
+            self.notes.append(f"symbol {ticker}, from the head of the file")
+            return ticker
         code = code_from_name(path)
         if not valid_code(code):
             raise ImportFailed(f"{path}: its name is no symbol code; give --symbol")
