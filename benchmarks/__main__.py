@@ -14,7 +14,6 @@ from pathlib import Path
 
 from benchmarks import bench_chart, bench_import, bench_loads, bench_memory
 from benchmarks.report import Row, keep, show
-
 from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database

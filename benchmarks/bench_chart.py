@@ -16,10 +16,10 @@ import brotli
 import numpy as np
 import orjson
 import psycopg2
+
 from benchmarks import peer
 from benchmarks.callbacks import Caller
 from benchmarks.report import Row, row
-
 from mltrading.adapters.postgres.copy_binary import decode
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.app import build_services, create_app

@@ -6,6 +6,7 @@ import itertools
 
 import psutil
 import requests
+
 from benchmarks.report import Row, row
 
 MB = 1_000_000
@@ -25,7 +26,9 @@ def worker(url: str, master_pid: int) -> list[Row]:
     session = requests.Session()
     listed = session.get(f"{url}/_dash-dependencies", timeout=30).json()
     codes = ("AAPL", "IBM", "MSFT", "GOOG", "FB")
-    for number, (code, chart) in zip(range(VIEWS), itertools.cycle(itertools.product(codes, CHARTS))):
+    for number, (code, chart) in zip(
+        range(VIEWS), itertools.cycle(itertools.product(codes, CHARTS))
+    ):
         path, search = _view(number, code, chart)
         _ask(session, url, listed, path, search, number)
     resident = [p.memory_info().rss / MB for p in psutil.Process(master_pid).children()]
