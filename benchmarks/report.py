@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison measured in one run: `ratio` is ours over other, `bound` what it should meet."""
+    """One comparison measured in one run: `ratio` is ours over other, `bound` what it should be."""
 
     name: str
     ours: float
