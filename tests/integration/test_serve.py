@@ -243,7 +243,7 @@ def test_a_given_database_is_migrated_and_used(tmp_path: Path, empty_database_ur
     )
     try:
         assert get(serve.url("/health/ready"))[0] == 200
-        assert not (tmp_path / "home").exists()
+        assert not list((tmp_path / "home").glob("postgres-*"))
     finally:
         serve.end()
 
@@ -288,7 +288,7 @@ def test_importing_the_wsgi_object_connects_nowhere(tmp_path: Path, url: str) ->
         check=False,
     )
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
-    assert not (tmp_path / "home").exists()
+    assert not list((tmp_path / "home").glob("postgres-*"))
 
 
 def test_gunicorn_serves_the_wsgi_object_while_the_database_is_away(tmp_path: Path) -> None:
