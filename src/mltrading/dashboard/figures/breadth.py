@@ -36,12 +36,13 @@ def breadth(groups: list[GroupCount], selected: str | None, palette: Palette) ->
             _trace(label, colour, [count(group) for group in groups], names, opacity, palette)
             for label, colour, count in parts
         ],
-        "layout": _layout(names, palette),
+        "layout": _layout(names, palette) | {"height": height(groups)},
     }
 
 
 def height(groups: list[GroupCount]) -> int:
-    """Pixels that the figure needs, so that every bar can be read and clicked."""
+    """Pixels that the figure needs, so that every bar can be read and clicked. The graph's style
+    says the same: plotly.js draws at the figure's height and resizes to its container's."""
     return ROW_PIXELS * max(len(groups), 1) + MARGIN_PIXELS
 
 
