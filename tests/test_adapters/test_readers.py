@@ -351,6 +351,13 @@ def test_a_market_that_never_closes_is_told_by_its_saturdays(
     assert [(symbol.calendar, symbol.timezone) for symbol in file.symbols] == [want]
 
 
+def test_new_yorks_friday_is_no_saturday_where_it_is_written_in_tokyo_time(tmp_path: Path) -> None:
+    friday = np.datetime64("2024-07-05T22:30")
+    rows = "".join(f"{friday + minute},10,12,9,11,1\n" for minute in range(390))
+    _, _, file = read(write(tmp_path, DAYS + rows), timezone="Asia/Tokyo")
+    assert file.symbols[0].calendar == ""
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [

@@ -127,6 +127,7 @@ def test_what_the_summary_says_of_a_file(run: Callable[..., ImportSummary]) -> N
     assert (file.symbols, file.interval) == (("AAPL",), "1d")
     assert file.notes == (
         "interval 1d, from dates without a time",
+        "trades round the clock: its days are UTC days",  # the rows have a Saturday and a Sunday
         "symbol AAPL, from the name of the file",
     )
     assert set(summary.counts()) == {

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mltrading.domain.bars import DAY, Times
+from mltrading.domain.bars import DAY, HOUR, Times
 from mltrading.errors import ImportFailed
 from mltrading.services.ports import ReadOptions, SymbolDetails
 
@@ -142,9 +142,11 @@ class FileSymbols:
 
 def round_the_clock(walls: Times, path: Path) -> bool:
     """Whether a sample's times as written, or a kline file's name, tell of a market that never
-    closes: it has a seventh of its bars on Saturdays, others a rare special session."""
+    closes: it trades through Saturdays. Before 08:00 they may still be another zone's Friday."""
     saturday = (walls // DAY + 3) % 7 == 5  # 1970-01-01 was a Thursday; Monday is 0
-    return bool(len(walls) and saturday.mean() > 0.05) or bool(_KLINES.match(path.name))
+    hours = walls % DAY
+    by_day = (hours >= 8 * HOUR) | (not hours.any())
+    return bool(len(walls) and (saturday & by_day).mean() > 0.05) or bool(_KLINES.match(path.name))
 
 
 def refuse_invalid(given: str | None) -> None:
