@@ -45,7 +45,11 @@ def create_app(settings: Settings, url: str) -> Dash:
     app.server.register_blueprint(health_blueprint(services.health))
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
-        app.enable_dev_tools(debug=True, dev_tools_hot_reload=False)
+        app.enable_dev_tools(
+            debug=True,
+            dev_tools_hot_reload=False,
+            dev_tools_disable_version_check=True,  # it would ask its makers from the browser
+        )
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
     app._setup_server()
     return app
