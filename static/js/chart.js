@@ -21,6 +21,7 @@
   const LABEL_WIDTH = 74; // pixels that a time label needs
   const ROOM_ABOVE = 0.1; // as in figures/panes.py
   const ROOM_BELOW = 0.04;
+  const MOST_BESIDE = 0.4;
 
   const state = {
     asked: 0, // n of the newest address asked
@@ -55,27 +56,36 @@
 
   /* ---- y follows the visible bars, each pane in its own way ---- */
 
-  function values(gd, pane, first, last) {
+  /* Known values on screen: of the pane's traces for which `wanted(index)` holds. */
+  function values(gd, pane, [first, last], wanted) {
     const axis = pane.axis.replace("axis", "");
-    const seen = [];
-    for (const trace of gd.data) {
-      if ((trace.yaxis || "y") !== axis) continue;
+    let seen = [];
+    gd.data.forEach((trace, index) => {
+      if ((trace.yaxis || "y") !== axis || !wanted(index)) return;
       for (const key of ["low", "high", "y"]) {
-        if (trace[key]) for (let i = first; i <= last; i++) seen.push(trace[key][i]);
+        if (trace[key]) seen = seen.concat(trace[key].slice(first, last + 1));
       }
-    }
-    return seen.filter((value) => Number.isFinite(value));
-  }
-
-  function fitted(gd, pane, first, last) {
-    if (pane.fit === "percent") return [0, 100];
-    let seen = values(gd, pane, first, last);
+    });
+    seen = seen.filter((value) => Number.isFinite(value));
     if (pane.fit === "log") seen = seen.filter((value) => value > 0).map(Math.log10);
     if (!seen.length) return null;
-    const low = seen.reduce((a, b) => Math.min(a, b));
-    const high = seen.reduce((a, b) => Math.max(a, b));
+    return [seen.reduce((a, b) => Math.min(a, b)), seen.reduce((a, b) => Math.max(a, b))];
+  }
+
+  function fitted(gd, pane, bars) {
+    if (pane.fit === "percent") return [0, 100];
+    const price = pane.name === "price"; // the first trace; what lies over it counts only so far
+    const main = values(gd, pane, bars, (index) => !price || index === 0);
+    if (!main) return null;
+    let [low, high] = main;
     if (pane.fit === "zero") return [0, high * 1.12 || 1];
-    const span = high - low || Math.abs(high) * 0.02 || 1;
+    let span = high - low || Math.abs(high) * 0.02 || 1;
+    const beside = price && values(gd, pane, bars, (index) => index > 0);
+    if (beside) {
+      low = Math.min(low, Math.max(beside[0], low - span * MOST_BESIDE));
+      high = Math.max(high, Math.min(beside[1], high + span * MOST_BESIDE));
+      span = high - low || span;
+    }
     return [low - span * ROOM_BELOW, high + span * ROOM_ABOVE];
   }
 
@@ -128,7 +138,16 @@
       }
       kept.push({ position, label: levels[chosen].labels[i] });
     });
+    nameMonth(meta, kept.find((tick) => tick.position >= range[0]));
     return { tickvals: kept.map((t) => t.position), ticktext: kept.map((t) => t.label) };
+  }
+
+  const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+  /* The first label on screen says the month too where it is only a day. */
+  function nameMonth(meta, tick) {
+    if (!tick || meta.intraday || !/^\d\d?$/.test(tick.label)) return;
+    tick.label += " " + MONTHS[new Date(meta.ts[tick.position] * 1000).getUTCMonth()];
   }
 
   function plotWidth(gd) {
@@ -144,7 +163,7 @@
     update["xaxis.tickvals"] = ticks.tickvals;
     update["xaxis.ticktext"] = ticks.ticktext;
     for (const pane of meta.panes) {
-      const fit = fitted(gd, pane, first, last);
+      const fit = fitted(gd, pane, [first, last]);
       if (fit) update[`${pane.axis}.range`] = fit;
     }
     if (meta.scale === "percent" && update["yaxis.range"]) {

@@ -24,6 +24,12 @@
       .toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places })
       .replace("-", "\u2212");
 
+  /* As shown_decimals of figures/numbers.py. */
+  function price(value) {
+    const small = value > 0 && value < 10;
+    return number(value, small ? Math.min(4 - Math.floor(Math.log10(value)), 8) : 2);
+  }
+
   function shortened(value) {
     for (const [unit, name] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]]) {
       if (Math.abs(value) >= unit) return (value / unit).toFixed(2) + name;
@@ -45,7 +51,7 @@
   }
 
   function priceText(gd, meta, value) {
-    if (meta.scale !== "percent") return number(value, meta.decimals);
+    if (meta.scale !== "percent") return price(value);
     const base = chart.base(gd, chart.visible(meta, chart.range())[0]);
     return chart.percentText((value / base - 1) * 100);
   }
@@ -97,7 +103,10 @@
     legendsOf = gd.data;
   }
 
-  const said = (about, y) => (about.short ? shortened(y) : number(y, about.decimals ?? 2));
+  function said(about, y) {
+    if (about.short) return shortened(y);
+    return about.pane === "price" ? price(y) : number(y, about.decimals ?? 2);
+  }
 
   function item(box, name, colour) {
     const entry = element("span", "legend-item");
@@ -116,7 +125,7 @@
     const forming = meta.forming && i === meta.ts.length - 1 ? " (forming)" : "";
     when.textContent = moment(meta, i) + forming;
     for (const [key, value] of bars) {
-      value.textContent = number(trace[key][i], meta.decimals);
+      value.textContent = price(trace[key][i]);
       value.className = `legend-value ${rising ? "up" : "down"}`;
     }
     const percent = (closes[i] / before - 1) * 100;

@@ -52,7 +52,7 @@ def test_positions_are_integers_and_prices_are_rounded_adjusted_ones() -> None:
     chart = make_chart(50)
     price = candles(chart, PALETTE)["data"][0]
     assert price["x"] == list(range(50))
-    assert price["close"] == [round(float(v), 2) for v in chart.bars.close]
+    assert price["close"] == [round(float(v), 2) for v in chart.bars.close]  # about 100
 
 
 def test_rising_bodies_are_hollow_and_colours_come_from_the_tokens() -> None:
@@ -227,3 +227,12 @@ def _seconds(chart) -> float:
     start = time.perf_counter()
     candles(chart, PALETTE)
     return time.perf_counter() - start
+
+
+def test_a_band_that_falls_to_zero_does_not_press_the_bars_into_a_corner() -> None:
+    chart = make_chart(300, with_indicators("bbands:20:2") + "&scale=log")
+    lower = chart.indicators[0].lines["lower"]
+    lower[100:110] = 1e-9
+    low, high = candles(chart, PALETTE)["layout"]["yaxis"]["range"]
+    bars = np.log10(chart.bars.high.max()) - np.log10(chart.bars.low.min())
+    assert high - low < 2.2 * bars

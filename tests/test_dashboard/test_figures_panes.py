@@ -1,6 +1,8 @@
 """Ranges, percent ticks and rounding of the price chart, on every kind of number."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,11 +63,28 @@ def test_signed_percent(percent, said) -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "places"),
-    [(50_000, 2), (183.4, 2), (12, 2), (9.99, 4), (1.0812, 4), (0.031, 6), (1e-9, 8)],
+    ("price", "sent", "shown"),
+    [
+        (50_000, 2, 2),
+        (183.4, 2, 2),
+        (12, 3, 2),
+        (9.99, 4, 4),
+        (1.0812, 4, 4),
+        (0.031, 6, 6),
+        (1e-9, 8, 8),
+    ],
 )
-def test_decimals_follow_the_price(price, places) -> None:
-    assert numbers.decimals(np.array([price, np.nan])) == places
+def test_decimals_follow_the_price(price, sent, shown) -> None:
+    assert numbers.decimals(np.array([price, np.nan])) == sent
+    assert numbers.shown_decimals(price) == shown
+
+
+def test_lines_over_the_price_widen_its_range_only_so_far() -> None:
+    bars, far = np.array([10.0, 20.0]), np.array([-500.0, 900.0])
+    alone = panes.y_range("price", [bars])
+    low, high = panes.y_range("price", [bars], [far])
+    assert low < alone[0] and high > alone[1] and high - low < 2.2 * (alone[1] - alone[0])
+    assert panes.y_range("price", [bars], [np.array([12.0, 18.0])]) == alone
 
 
 def test_decimals_of_unknown_prices() -> None:
@@ -98,3 +117,11 @@ def test_every_pane_has_a_line_above_it_but_the_first(name) -> None:
     shapes = panes.guides(arranged.values(), theme.palette(name))
     edges = [s["y0"] for s in shapes if s["yref"] == "paper"]
     assert len(edges) == 2 and arranged["volume"].top < edges[0] < arranged["price"].bottom
+
+
+def test_the_browser_fits_by_the_same_shares() -> None:
+    """chart.js fits again after each pan: with other numbers the chart would jump at the first."""
+    script = (Path(__file__).parents[2] / "static" / "js" / "chart.js").read_text()
+    for name in ("ROOM_ABOVE", "ROOM_BELOW", "MOST_BESIDE"):
+        found = re.search(rf"const {name} = ([\d.]+);", script)
+        assert found is not None and float(found[1]) == getattr(panes, f"_{name}")

@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 
 from mltrading.dashboard.figures import ticks
-from mltrading.dashboard.figures.numbers import decimals, shortened
+from mltrading.dashboard.figures.numbers import decimals, shortened, shown_decimals
 from mltrading.dashboard.figures.panes import (
     Pane,
     arrange,
@@ -22,7 +22,7 @@ from mltrading.dashboard.figures.panes import (
 )
 from mltrading.dashboard.figures.traces import Figure, price_traces, text
 from mltrading.dashboard.theme import Palette
-from mltrading.domain.bars import SECOND, Floats
+from mltrading.domain.bars import SECOND
 from mltrading.services.market import Chart
 
 FEWEST_SLOTS = 24  # a view of one bar is not one giant candle
@@ -36,25 +36,24 @@ def candles(chart: Chart, palette: Palette) -> Figure:
     names = ["price", *(["volume"] if chart.trust.has_volume else [])]
     names += dict.fromkeys(drawn.pane for drawn in chart.indicators if drawn.pane != "price")
     panes = arrange(names, chart.view.scale == "log")
-    places = decimals(chart.bars.close)
     return {
-        "data": price_traces(chart, palette, panes, places),
-        "layout": _layout(chart, palette, panes, places),
+        "data": price_traces(chart, palette, panes, decimals(chart.bars.close)),
+        "layout": _layout(chart, palette, panes),
     }
 
 
-def _layout(chart: Chart, palette: Palette, panes: dict[str, Pane], places: int) -> Figure:
+def _layout(chart: Chart, palette: Palette, panes: dict[str, Pane]) -> Figure:
     window = x_window(chart)
-    seen = _seen(chart)
-    ranges = {name: y_range(pane.fit, seen[name]) for name, pane in panes.items()}
+    places = shown_decimals(float(chart.bars.close[chart.last_visible]))
+    ranges = {name: _fitted(chart, pane) for name, pane in panes.items()}
     levels = ticks.levels(chart.bars.ts, chart.interval, chart.symbol.timezone)
     lowest = list(panes.values())[-1]
     layout = _plain(chart, palette) | {
         "xaxis": _x_axis(chart, palette, window, levels, lowest),
         "shapes": [*guides(panes.values(), palette), *_forming(chart, palette)],
-        "annotations": [*_last_price(chart, palette, places), *_simulated(chart, palette)],
+        "annotations": [*_last_price(chart, palette), *_simulated(chart, palette)],
         "margin": {"l": LEFT, "t": TOP, "b": BOTTOM, "r": _right_margin(chart, places)},
-        "meta": _meta(chart, panes, levels, places, window),
+        "meta": _meta(chart, panes, levels, window),
     }
     for name, pane in panes.items():
         layout[pane.layout_key] = _y_axis(pane, palette, ranges[name], places)
@@ -126,7 +125,7 @@ def _y_axis(pane: Pane, palette: Palette, fitted: list[float], places: int) -> F
 
 def _price_scale(chart: Chart, fitted: list[float]) -> Figure:
     if chart.view.scale == "log":
-        return {"type": "log"}
+        return {"type": "log", "tickformat": ",.8~f"}  # digits as each decade needs them
     if chart.view.scale == "percent":
         values, texts = percent_ticks(fitted[0], fitted[1], base_price(chart))
         return {"tickmode": "array", "tickvals": values, "ticktext": texts}
@@ -138,28 +137,28 @@ def base_price(chart: Chart) -> float:
     return float(chart.bars.close[chart.first_visible])
 
 
-def _seen(chart: Chart) -> dict[str, list[Floats]]:
-    """The values on screen, by pane."""
-    visible = chart.bars[slice(chart.first_visible, chart.last_visible + 1)]
+def _fitted(chart: Chart, pane: Pane) -> list[float]:
+    """The y range of a pane for the bars on screen."""
+    rows = slice(chart.first_visible, chart.last_visible + 1)
+    bars = chart.bars[rows]
+    drawn = [d.lines for d in chart.indicators if d.pane == pane.name]
+    lines = [line[rows] for group in drawn for line in group.values()]
+    if pane.name == "volume":
+        return y_range(pane.fit, [bars.volume])
+    if pane.name != "price":
+        return y_range(pane.fit, lines)
     lined = chart.view.kind in ("line", "area")
-    seen = {
-        "price": [visible.close] if lined else [visible.low, visible.high],
-        "volume": [visible.volume],
-    }
-    for drawn in chart.indicators:
-        rows = slice(chart.first_visible, chart.last_visible + 1)
-        seen.setdefault(drawn.pane, []).extend(line[rows] for line in drawn.lines.values())
-    return seen
+    return y_range(pane.fit, [bars.close] if lined else [bars.low, bars.high], lines)
 
 
-def _last_price(chart: Chart, palette: Palette, places: int) -> list[Figure]:
+def _last_price(chart: Chart, palette: Palette) -> list[Figure]:
     """The newest close on the price axis; absent when newer bars than the loaded ones exist."""
     if chart.more_right:
         return []
     bars = chart.bars
     close = float(bars.close[-1])
     rising = close >= (bars.close[-2] if len(bars) > 1 else bars.open[-1])
-    text = f"{close:,.{places}f}"
+    text = f"{close:,.{shown_decimals(close)}f}"
     if chart.view.scale == "percent":
         text = signed_percent((close / base_price(chart) - 1) * 100)
     label = {
@@ -218,7 +217,6 @@ def _meta(
     chart: Chart,
     panes: dict[str, Pane],
     levels: list[ticks.Level],
-    places: int,
     window: list[float],
 ) -> Figure:
     """What chart.js works with: stamps (epoch seconds) of the positions, the length of a bar
@@ -238,7 +236,6 @@ def _meta(
             for p in panes.values()
         ],
         "scale": chart.view.scale,
-        "decimals": places,
         "more_left": chart.more_left,
         "more_right": chart.more_right,
         "finer": chart.finer,

@@ -12,12 +12,18 @@ MOST_DECIMALS = 8
 
 
 def decimals(prices: Floats) -> int:
-    """Two decimals for prices of ten and more; below, as many as keep five significant digits."""
+    """Decimals to send prices with: five significant digits of the middle one, at least two."""
     known = prices[np.isfinite(prices) & (prices > 0)]
-    if not len(known):
-        return 2
-    magnitude = math.floor(math.log10(float(np.median(known))))
-    return 2 if magnitude >= 1 else min(4 - magnitude, MOST_DECIMALS)
+    return max(2, _five_digits(float(np.median(known)))) if len(known) else 2
+
+
+def shown_decimals(price: float) -> int:
+    """Decimals to show a price with: two from ten up, below that five significant digits."""
+    return 2 if not 0 < price < 10 else _five_digits(price)
+
+
+def _five_digits(price: float) -> int:
+    return min(4 - math.floor(math.log10(price)), MOST_DECIMALS)
 
 
 def rounded(values: Floats, places: int) -> list[float | None]:

@@ -28,6 +28,7 @@ GUIDES: dict[str, tuple[float, ...]] = {
 _FITS: dict[str, Fit] = {"rsi": "percent", "stoch": "percent", "adx": "zero", "atr": "zero"}
 _GAP = 0.012  # of the chart's height, between panes
 _ROOM_ABOVE, _ROOM_BELOW = 0.10, 0.04  # of the values' span; the legend stands above
+_MOST_BESIDE = 0.4  # of the price's span: how far lines over it may widen the range
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +79,34 @@ def _heights(names: list[str]) -> list[float]:
     return [1 - sum(below), *below]
 
 
-def y_range(fit: Fit, seen: Iterable[Floats]) -> list[float]:
-    """The y range for the values on screen, in log10 for "log"; a default where none is known."""
+def y_range(fit: Fit, main: Iterable[Floats], beside: Iterable[Floats] = ()) -> list[float]:
+    """The y range for the values on screen, in log10 for "log"; a default where none is known.
+
+    Values `beside` the main ones (lines over the price) widen it only so far: a band that falls
+    to zero must not press the bars into a corner.
+    """
     if fit == "percent":
         return [0, 100]
-    values = np.concatenate([np.empty(0), *seen])
-    values = values[np.isfinite(values)]
-    if fit == "log":
-        values = np.log10(values[values > 0])
+    values, others = _known(fit, main), _known(fit, beside)
     if not len(values):
         return [0, 1]
     low, high = float(values.min()), float(values.max())
     if fit == "zero":
         return [0, high * 1.12 or 1]
     span = high - low or abs(high) * 0.02 or 1
+    if len(others):
+        low = min(low, max(float(others.min()), low - span * _MOST_BESIDE))
+        high = max(high, min(float(others.max()), high + span * _MOST_BESIDE))
+        span = high - low or span
     return [_short(low - span * _ROOM_BELOW), _short(high + span * _ROOM_ABOVE)]
+
+
+def _known(fit: Fit, columns: Iterable[Floats]) -> Floats:
+    values: Floats = np.concatenate([np.empty(0), *columns])
+    values = values[np.isfinite(values)]
+    if fit == "log":
+        values = np.log10(values[values > 0])
+    return values
 
 
 def _short(value: float) -> float:

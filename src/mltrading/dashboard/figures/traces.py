@@ -18,7 +18,7 @@ SERIES = 8  # series colours in the palette
 def price_traces(
     chart: Chart, palette: Palette, panes: dict[str, Pane], places: int
 ) -> list[Figure]:
-    """Every trace of the chart, the price first; `places` are the decimals of a price."""
+    """Every trace of the chart, the price first; `places` are the decimals sent."""
     traces = [_price(chart, palette, places)]
     if "volume" in panes:
         traces.append(_volume(chart, palette, panes["volume"]))
@@ -113,11 +113,9 @@ def _colours(drawn: IndicatorLines) -> int:
 
 
 def _places(pane: Pane, places: int) -> int:
-    """Decimals of an indicator: the price's where it is one, one more for differences of prices."""
-    if pane.name == "price":
+    """Decimals of an indicator: those of the price where it is one or a difference of prices."""
+    if pane.name in ("price", "macd", "atr"):
         return places
-    if pane.name in ("macd", "atr"):
-        return places + 1
     return 0 if pane.name == "obv" else 2
 
 

@@ -12,7 +12,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, command, data, empty, simulated_mark, stale_mark
-from mltrading.dashboard.figures.numbers import decimals
+from mltrading.dashboard.figures.numbers import shown_decimals
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.bars import DAY
 from mltrading.domain.query import format_moment
@@ -66,7 +66,7 @@ def _quote(chart: Chart) -> list[Component]:
     quote = chart.quote
     if quote is None or not math.isfinite(quote.close):
         return []
-    places = decimals(chart.bars.close)
+    places = shown_decimals(quote.close)
     last = html.Span(f"{quote.close:,.{places}f}", className="chart-last")
     currency = html.Span(chart.symbol.currency, className="muted chart-currency")
     return [last, currency, *_change(quote, places)]
