@@ -35,8 +35,9 @@ $(RUN_STAMP): requirements-embedded.txt $(LOCKS)
 $(DEV_STAMP): requirements-dev.txt $(LOCKS)
 	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh dev
 
+# Compiled modules are kept whatever the shell says: the next start is seconds faster for it.
 run: $(RUN_STAMP)
-	@exec $(BIN)/python -m mltrading serve
+	@exec env PYTHONDONTWRITEBYTECODE= $(BIN)/python -m mltrading serve
 
 PYTEST := $(BIN)/python -m pytest
 
