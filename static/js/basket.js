@@ -14,14 +14,14 @@
   function keep(codes) {
     basket = codes;
     mlt.set("compare-basket", { data: codes });
-    mlt.pressCompared();
+    mlt.showBasket();
   }
 
-  mlt.pressCompared = () => {
+  function press() {
     for (const button of document.querySelectorAll("[data-compare]")) {
       button.setAttribute("aria-pressed", String(basket.includes(button.dataset.compare)));
     }
-  };
+  }
 
   function toggle(code) {
     if (basket.includes(code)) {
@@ -74,9 +74,16 @@
     return [part("Span", { children: "Compare" }), ...basket.map(out), next, clear];
   }
 
+  /* Where the page has them: buttons pressed or not, the tray filled or empty. */
+  mlt.showBasket = () => {
+    press();
+    if (document.getElementById("compare-tray")) {
+      mlt.set("compare-tray", { children: basket.length ? tray() : [] });
+    }
+  };
+
   callbacks.basketChanged = (codes) => {
     basket = Array.isArray(codes) ? codes : [];
-    mlt.pressCompared();
-    return basket.length ? tray() : [];
+    mlt.showBasket();
   };
 })();

@@ -31,7 +31,7 @@
       const container = document.getElementById(id);
       if (container) mlt.draw(container, nodes);
     }
-    mlt.pressCompared();
+    mlt.showBasket();
     follow();
   };
 

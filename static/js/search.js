@@ -19,12 +19,14 @@
   /* Charts calls this too when it shows a symbol that the address does not name. */
   mlt.showSymbol = (code) => {
     shown = code;
-    if (input() && document.activeElement !== input()) restore();
+    if (input()) restore();
   };
 
+  /* After the input's own handlers: on blur they would put back what was typed. */
   function restore() {
-    input().value = shown;
-    mlt.set("symbol-search", { value: shown });
+    setTimeout(() => {
+      if (document.activeElement !== input()) mlt.set("symbol-search", { value: shown });
+    }, 0);
   }
 
   function openSymbol(code) {

@@ -47,6 +47,7 @@ def _register_clientside(app: Dash) -> None:
         ("suggestionsShown", "symbol-options", "children"),
         ("startClock", "market-hours", "data"),
         ("toastShown", "toast", "children"),
+        ("basketChanged", "compare-basket", "data"),
     ):
         app.clientside_callback(_function(name), Input(component_id, prop))
 

@@ -121,11 +121,6 @@ def register(app: Dash, services: Services) -> None:
     app.clientside_callback(
         ClientsideFunction("mlt", "overviewDrawn"), Input("overview-drawn", "data")
     )
-    app.clientside_callback(
-        ClientsideFunction("mlt", "basketChanged"),
-        Output("compare-tray", "children"),
-        Input("compare-basket", "data"),
-    )
 
     @app.callback(
         Output("sector-chart", "figure"),
