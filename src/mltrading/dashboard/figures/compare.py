@@ -17,8 +17,10 @@ from mltrading.dashboard.theme import Palette
 from mltrading.domain.bars import SECOND, Floats, Times
 from mltrading.services.market import CompareLine, Comparison
 
-DASHES = ("solid", "solid", "dash", "dash", "dot", "dot", "dashdot", "dashdot")
-"""Dash of each of the eight lines; two lines of one dash differ clearly in grey as well."""
+_DASHED, _DOTTED, _MIXED = "9px,2px", "2px,2px", "9px,2px,2px,2px"
+DASHES = ("solid", "solid", _DASHED, _DASHED, _DOTTED, _DOTTED, _MIXED, _MIXED)
+"""Dash of each of the eight lines, with gaps too short to hide a move; two lines of one dash
+differ clearly in grey as well."""
 
 MODE_LABELS = {"percent": "Change", "indexed": "Indexed to 100", "price": "Price"}
 _BASES = {"percent": 0.0, "indexed": 100.0}
