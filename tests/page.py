@@ -137,11 +137,10 @@ class Page:
         ActionChains(self.driver).click().perform()
 
     def resize(self, width: int, height: int) -> None:
-        """Make the page itself (not the window's frame) that large."""
-        self.driver.set_window_size(width, height)
-        extra = self.js("return [outerWidth - innerWidth, outerHeight - innerHeight]")
-        if extra != [0, 0]:
-            self.driver.set_window_size(width + extra[0], height + extra[1])
+        """Make the page itself that large; a window alone would not go below 500 pixels."""
+        self.driver.browsing_context.set_viewport(
+            context=self.driver.current_window_handle, viewport={"width": width, "height": height}
+        )
 
     # waiting
 
