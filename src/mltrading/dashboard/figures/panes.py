@@ -1,6 +1,6 @@
 """The panes of a price chart: which there are, how high, and the y range that fits what is seen.
 
-static/js/chart.js fits the same way after each pan and zoom; `Pane.fit` tells it how.
+static/js/chart_fit.js fits the same way after each pan and zoom; `Pane.fit` tells it how.
 """
 
 from __future__ import annotations
