@@ -407,6 +407,29 @@ def test_no_page_scrolls_sideways_on_a_phone(page: Page, name: str) -> None:
     assert page.js(extra) <= 0
 
 
+LAYOUT_SHIFT = """
+const done = arguments[arguments.length - 1];
+const moved = [];
+new PerformanceObserver(list => moved.push(...list.getEntries()))
+  .observe({type: 'layout-shift', buffered: true});
+requestAnimationFrame(() => requestAnimationFrame(() => done(
+  moved.map(shift => [shift.value, shift.sources.map(s => s.node?.id || s.node?.className || '')])
+)));
+"""
+
+
+@pytest.mark.parametrize("browser_page", ["chromium"], indirect=True)  # only Chromium measures it
+@pytest.mark.parametrize("name", ["overview", "charts", "compare"])
+def test_nothing_jumps_while_a_page_loads(page: Page, name: str) -> None:
+    page.open(PAGES[name])
+    page.painted(
+        {"overview": "sector-chart", "charts": "price-chart"}.get(name, "compare-chart"), "path"
+    )
+    page.settle()
+    shifts = page.driver.execute_async_script(LAYOUT_SHIFT)
+    assert sum(value for value, _ in shifts) < 0.05, shifts
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(page: Page, name: str, theme: str) -> None:

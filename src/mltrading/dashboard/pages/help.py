@@ -57,7 +57,7 @@ FIGURES: tuple[tuple[str, str], ...] = (
     (
         "Sharpe",
         "Mean over standard deviation (one degree of freedom) of the returns per session in "
-        "excess of a risk-free rate of zero, times the square root of 252. Needs two sessions.",
+        "excess of a risk-free rate of zero, times the square root of 252. Needs three sessions.",
     ),
     ("Drawdown", "Value over its highest value so far, minus one; never above zero."),
 )
