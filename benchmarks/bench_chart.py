@@ -10,7 +10,10 @@ from __future__ import annotations
 import io
 import statistics
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from contextlib import closing
+from functools import partial
+from typing import Any
 
 import brotli
 import numpy as np
@@ -18,7 +21,7 @@ import orjson
 import psycopg2
 
 from benchmarks import peer
-from benchmarks.callbacks import Caller
+from benchmarks.callbacks import Answer, Caller
 from benchmarks.report import Row, row
 from mltrading.adapters.postgres.copy_binary import decode
 from mltrading.adapters.postgres.writer import PostgresBarWriter
@@ -36,7 +39,8 @@ VIEWS = {
     "last month": "range=1M",
     "whole history": "range=ALL",
 }
-REPEATS = 30
+REPEATS = 40
+WARM = 5
 EPOCH = 1_262_304_000_000_000  # 2010-01-01 00:00 UTC, microseconds
 
 
@@ -70,58 +74,66 @@ def _walk(first: int, count: int) -> Bars:
 def measure(url: str, settings: Settings) -> list[Row]:
     """Server time and bytes of each view at each size, beside the limit and the peer."""
     ours = Caller(create_app(settings, url), "chart-answer.data")
-    seconds: dict[tuple[str, str], float] = {}
     rows = []
-    for view, query in VIEWS.items():
-        for size in SIZES:
-            search = f"?symbol={size}&{query}"
-            seconds[view, size], size_bytes = _ours(ours, search)
-            limit, limit_bytes = _limit(settings, url, search)
-            rows.append(
-                row(f"{view}, {size}: ms", seconds[view, size] * 1e3, limit * 1e3, "limit", "<= 4")
-            )
-            rows.append(row(f"{view}, {size}: bytes", size_bytes, limit_bytes, "limit"))
-        rows.append(_flat(view, seconds))
+    with closing(psycopg2.connect(url)) as connection:
+        for view, query in VIEWS.items():
+            searches = {size: f"?symbol={size}&{query}" for size in SIZES}
+            limits = {s: _Limit(connection, *_shown(settings, url, searches[s])) for s in SIZES}
+            rows += _view(view, ours, searches, limits)
     return rows + _beside_peer(url, ours)
 
 
-def _flat(view: str, seconds: dict[tuple[str, str], float]) -> Row:
-    slow, fast = seconds[view, "10M"] * 1e3, seconds[view, "10k"] * 1e3
-    return row(f"{view}: ms at 10M bars", slow, fast, "ms at 10k bars", "<= 1.5")
+def _view(
+    view: str, ours: Caller, searches: dict[str, str], limits: dict[str, _Limit]
+) -> list[Row]:
+    """All sizes and their limits in turn, so that each ratio is of the same moments."""
+    asked = {size: partial(_ask, ours, search) for size, search in searches.items()}
+    answers = {size: [ask() for ask in [once] * WARM][-1] for size, once in asked.items()}
+    spent: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for _ in range(REPEATS):
+        for size in SIZES:
+            spent["ours", size].append(asked[size]().seconds)
+            spent["limit", size].append(limits[size]().seconds)
+    ms = {key: statistics.median(seconds) * 1e3 for key, seconds in spent.items()}
+    rows = []
+    for size in SIZES:
+        limit = ms["limit", size]
+        rows.append(row(f"{view}, {size}: ms", ms["ours", size], limit, "limit", "<= 4"))
+        mine, least = len(answers[size].body), len(limits[size]().body)
+        rows.append(row(f"{view}, {size}: bytes", mine, least, "limit"))
+    slow, fast = ms["ours", "10M"], ms["ours", "10k"]
+    return [*rows, row(f"{view}: ms at 10M bars", slow, fast, "ms at 10k bars", "<= 1.5")]
 
 
-def _ours(caller: Caller, search: str) -> tuple[float, int]:
-    address = {"path": "/charts", "search": search, "n": 1}
-    answer = caller(address=address)
-    return _median(lambda: caller(address=address).seconds), len(answer.body)
+def _ask(caller: Caller, search: str) -> Answer:
+    return caller(address={"path": "/charts", "search": search, "n": 1})
 
 
-def _limit(settings: Settings, url: str, search: str) -> tuple[float, int]:
-    """COPY BINARY of as many stored rows as the view shows, orjson, Brotli at our level."""
-    code, interval, count = _shown(settings, url, search)
-    query = (
-        f"COPY (SELECT symbol_id, ts, open, high, low, close, adj_close, volume"
-        f" FROM bars_{interval} WHERE symbol_id = (SELECT id FROM symbols WHERE code = '{code}')"
-        f" ORDER BY ts DESC LIMIT {count}) TO STDOUT (FORMAT BINARY)"
-    )
-    columns = ["symbol_id:i4", "ts:M8[us]"]
-    columns += [f"{name}:f8" for name in ("open", "high", "low", "close", "adj_close", "volume")]
-    dtype = np.dtype([tuple(column.split(":")) for column in columns])
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+class _Limit:
+    """COPY BINARY of as many stored rows as the view holds, orjson, Brotli at our level."""
 
-        def once() -> tuple[float, int]:
-            started = time.perf_counter()
-            stream = io.BytesIO()
-            cursor.copy_expert(query, stream)
-            rows = decode(stream.getbuffer(), dtype)
-            lists = {name: rows[name].tolist() for name in ("open", "high", "low", "close")}
-            lists["volume"] = rows["volume"].astype(np.int64).tolist()
-            lists["ts"] = (rows["ts"].view(np.int64) // 1_000_000).tolist()
-            body = brotli.compress(orjson.dumps(lists), quality=5)
-            return time.perf_counter() - started, len(body)
+    def __init__(self, connection: Any, code: str, interval: str, count: int) -> None:
+        self._connection = connection
+        self._query = (
+            f"COPY (SELECT symbol_id, ts, {', '.join(_FIGURES)} FROM bars_{interval}"
+            f" WHERE symbol_id = (SELECT id FROM symbols WHERE code = '{code}')"
+            f" ORDER BY ts DESC LIMIT {count}) TO STDOUT (FORMAT BINARY)"
+        )
 
-        size = once()[1]
-        return _median(lambda: once()[0]), size
+    def __call__(self) -> Answer:
+        started = time.perf_counter()
+        stream = io.BytesIO()
+        with self._connection.cursor() as cursor:
+            cursor.copy_expert(self._query, stream)
+        rows = decode(stream.getbuffer(), _COLUMNS)
+        lists = {name: rows[name].tolist() for name in _FIGURES}
+        lists["ts"] = (rows["ts"].view(np.int64) // 1_000_000).tolist()
+        body = brotli.compress(orjson.dumps(lists), quality=5)
+        return Answer(time.perf_counter() - started, body)
+
+
+_FIGURES = ("open", "high", "low", "close", "volume")
+_COLUMNS = np.dtype([("symbol_id", "i4"), ("ts", "M8[us]"), *((f, "f8") for f in _FIGURES)])
 
 
 def _shown(settings: Settings, url: str, search: str) -> tuple[str, str, int]:
@@ -139,13 +151,12 @@ def _beside_peer(url: str, ours: Caller) -> list[Row]:
     app = peer.create_peer(url)
     rows = []
     for size in ("10k", "1M"):
-        mine, my_bytes = _ours(ours, f"?symbol={size}&range=ALL")
+        mine = [_ask(ours, f"?symbol={size}&range=ALL") for _ in range(REPEATS)]
+        seconds = statistics.median(answer.seconds for answer in mine)
         theirs, their_bytes = peer.chart(app, size)
         bound = ("<= 0.00333", "<= 0.002") if size == "1M" else ("", "")
-        rows.append(row(f"peer, {size}: ms", mine * 1e3, theirs * 1e3, "plain app", bound[0]))
-        rows.append(row(f"peer, {size}: bytes", my_bytes, their_bytes, "plain app", bound[1]))
+        rows.append(row(f"peer, {size}: ms", seconds * 1e3, theirs * 1e3, "plain app", bound[0]))
+        rows.append(
+            row(f"peer, {size}: bytes", len(mine[0].body), their_bytes, "plain app", bound[1])
+        )
     return rows
-
-
-def _median(once: Callable[[], float]) -> float:
-    return statistics.median(once() for _ in range(REPEATS))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import fields
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,12 @@ class KeptCalendars(Calendars):
 
     def _path(self, name: str, year: int) -> Path:
         # Every part that decides the content is in the name, so no file is ever out of date.
-        made_by = version("exchange-calendars")
-        return self._folder / f"{quote(name, safe='')}-{year}-{made_by}.npz"
+        return self._folder / f"{quote(name, safe='')}-{year}-{_made_by()}.npz"
+
+
+@cache
+def _made_by() -> str:
+    return version("exchange-calendars")
 
 
 def _read(path: Path) -> Calendar | None:

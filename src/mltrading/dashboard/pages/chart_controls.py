@@ -4,12 +4,16 @@ what the user does with them into a new address."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, data, icon, patch_button, visually_hidden
-from mltrading.domain.bars import INTERVALS
+from mltrading.dashboard.sealed import sealed
+from mltrading.domain.bars import INTERVALS, Interval
 from mltrading.domain.indicators import (
     MAX_INDICATORS,
     REGISTRY,
@@ -30,7 +34,7 @@ def toolbar(view: ChartView) -> Component:
     """Interval, type, scale, indicators and ranges in one line."""
     return html.Div(
         [
-            _group("interval-picker", "Interval: the length of a bar", intervals(view, None)),
+            _group("interval-picker", "Interval: the length of a bar", intervals(view.interval)),
             _group("chart-type", "Chart type", kinds(view)),
             _group("scale-picker", "Price scale", scales(view)),
             _indicator_picker(view),
@@ -69,25 +73,49 @@ def _segment(
     )
 
 
-def intervals(view: ChartView, chart: Chart | None) -> list[Component]:
+def state(view: ChartView, chart: Chart | None) -> tuple[Any, ...]:
+    """What the controls show: intervals, types, scales, ranges, indicators and their count."""
+    available = INTERVALS if chart is None else chart.available
+    chosen = chart.interval if chart and chart.auto and len(chart.bars) else None
+    # The symbol and the exact window change nothing here, so views share what was built once.
+    moved = view.start is not None or view.end is not None
+    key = replace(view, symbol=None, start=0 if moved else None, end=None)
+    return _state(key, available, chosen)
+
+
+@lru_cache(maxsize=512)
+def _state(
+    view: ChartView, available: tuple[Interval, ...], chosen: Interval | None
+) -> tuple[Any, ...]:
+    return (
+        sealed(intervals(view.interval, available, chosen)),
+        sealed(kinds(view)),
+        sealed(scales(view)),
+        sealed(ranges(view)),
+        sealed(indicator_choices(view.indicators)),
+        indicator_count(view.indicators),
+    )
+
+
+def intervals(
+    asked: Interval | None,
+    available: tuple[Interval, ...] = INTERVALS,
+    chosen: Interval | None = None,
+) -> list[Component]:
     """One button an interval, and "auto"; what the symbol can not be shown in is disabled.
 
     Pressed is what was asked for; the interval that the service chose instead is underlined.
     """
-    known = INTERVALS if chart is None else chart.available
-    chosen = chart.interval if chart and chart.auto and len(chart.bars) else None
-    auto = _segment(
-        "auto", view.interval is None, title="The finest interval that fits", interval=None
-    )
+    auto = _segment("auto", asked is None, title="The finest interval that fits", interval=None)
     return [
         auto,
         *(
             _segment(
                 interval.value,
-                view.interval is interval,
+                asked is interval,
                 title="Shown now, chosen to fit" if interval is chosen else "",
                 shown=interval is chosen,
-                disabled=interval not in known,
+                disabled=interval not in available,
                 interval=interval.value,
             )
             for interval in INTERVALS

@@ -23,6 +23,7 @@ from mltrading.dashboard.figures.traces import Figure
 from mltrading.dashboard.pages import chart_controls as controls
 from mltrading.dashboard.pages.chart_facts import header, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
+from mltrading.dashboard.sealed import sealed
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
 from mltrading.errors import UnknownSymbol
@@ -97,16 +98,11 @@ def register(app: Dash, services: Services) -> None:
         view, problems = ChartView.parse(_search(address))
         chart, refused = _chart(services, view)
         return (
-            {"figure": _figure(chart), "n": address.get("n")},
-            header(chart, compare=services.features.comparison_mode),
+            sealed({"figure": _figure(chart), "n": address.get("n")}),
+            sealed(header(chart, compare=services.features.comparison_mode)),
             refused,
-            note(chart, problems) if chart else remarks(problems),
-            controls.intervals(view, chart),
-            controls.kinds(view),
-            controls.scales(view),
-            controls.ranges(view),
-            controls.indicator_choices(view.indicators),
-            controls.indicator_count(view.indicators),
+            sealed(note(chart, problems) if chart else remarks(problems)),
+            *controls.state(view, chart),
         )
 
     for name, source in (("chartAsked", "address"), ("paintChart", "chart-answer")):

@@ -42,6 +42,7 @@ from mltrading.dashboard.components import (
 from mltrading.dashboard.figures import compare as figures
 from mltrading.dashboard.pages.compare_table import metrics_table
 from mltrading.dashboard.registry import Page
+from mltrading.dashboard.sealed import sealed
 from mltrading.domain.bars import Symbol
 from mltrading.domain.view import MAX_COMPARED, MODES, CompareView, Range
 from mltrading.errors import InvalidView, UnknownSymbol
@@ -116,7 +117,11 @@ def register(app: Dash, services: Services) -> None:
             _chips(comparison.view, known),
             _modes(view),
             _ranges(view),
-            figures.figure(comparison, theme.palette(theme.current())) if points else _BLANK,
+            (
+                sealed(figures.figure(comparison, theme.palette(theme.current())))
+                if points
+                else _BLANK
+            ),
             "" if points else "is-empty",
             _notes([*_basis(comparison), *notes, *comparison.notes]),
             metrics_table(comparison),
