@@ -46,18 +46,25 @@ def page(request: pytest.FixtureRequest, browser_page: Page, live_url: str) -> I
     assert not errors, f"{browser_page.name} console: {errors}"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests first: they take longest, and no worker should wait for them at the end."""
+    items.sort(key=lambda item: "browser_page" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Chromium's tests on one worker, Firefox's on the other, all else wherever there is room."""
+    """Chromium's tests on one worker, Firefox's on the other, then file by file."""
+    config.option.loadscopereorder = False
     return _ByBrowser(config, log)
 
 
-class _ByBrowser(LoadScopeScheduling):  # type: ignore[misc]
+class _ByBrowser(LoadScopeScheduling):
     # xdist's own --dist loadgroup is without effect under pytest >= 9.2: it writes a private
     # attribute that pytest no longer reads. Here the browser is read from the test's name.
     def _split_scope(self, nodeid: str) -> str:
         parameters = nodeid.partition("[")[2].rstrip("]").split("-")
-        return next((name for name in BROWSERS if name in parameters), nodeid)
+        return next((name for name in BROWSERS if name in parameters), nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(wrapper=True)

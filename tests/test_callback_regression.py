@@ -7,8 +7,8 @@ The traps are those that Dash really has: a Graph put into the page fires its cl
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ NOBODYS = "Something failed"  # edge.py says this of an exception nobody foresaw
 @pytest.fixture(scope="module")
 def client(server_url: str, template: str) -> Iterator[CallbackClient]:
     """The whole dashboard over a market of daily bars."""
-    name = "mlt_callbacks_" + Path(template).name[-8:]
+    name = f"mlt_callbacks_{secrets.token_hex(4)}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
