@@ -32,11 +32,16 @@ from mltrading.domain.view import ChartView
 from mltrading.services.ports import Source, SymbolDetails
 from mltrading.settings import Settings
 
-SIZES = {"10k": 10_000, "1M": 1_000_000, "10M": 10_000_000}
-CHUNK = 500_000
+MINUTES_A_DAY = 1440
+SIZES = {  # whole days, so that the newest day holds the same number of bars at each size
+    "10k": 7 * MINUTES_A_DAY,
+    "1M": 695 * MINUTES_A_DAY,
+    "10M": 6945 * MINUTES_A_DAY,
+}
+CHUNK = 500 * MINUTES_A_DAY
 VIEWS = {
-    "last day of 1m": "interval=1m&range=1D",
-    "last month": "range=1M",
+    "newest day": "interval=5m&range=1D",
+    "newest week": "range=1W",
     "whole history": "range=ALL",
 }
 REPEATS = 40

@@ -106,10 +106,14 @@ class Source:
 
     def count(self, interval: Interval, window: Window, limit: int) -> int:
         """How many bars the window holds, counting to `limit` + 1; a bound of it where that is
-        below _CHEAP or the interval is derived, which spares the database a question."""
+        below _CHEAP or the interval is derived, and the series' own count where the window holds
+        all of it, which spare the database a question."""
+        series = self.series(interval)
         start = floor_start(window.start, interval)
         slots = (window.end - start) // interval.length + 2
-        bound = min(self.series(interval).bars, slots)
+        bound = min(series.bars, slots)
+        if interval.stored and start <= series.first_ts and window.end > series.last_ts:
+            return series.bars
         if bound <= min(limit, _CHEAP) or not interval.stored:
             return bound
         return self.reader.count(self.symbol_id, interval, start, window.end, limit + 1)
