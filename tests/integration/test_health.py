@@ -107,7 +107,10 @@ def test_an_older_schema_is_not_ready_and_a_newer_one_is(database_url: str) -> N
 
 def test_checks_share_one_connection(database_url: str) -> None:
     client = make_client(database_url)
-    count = "SELECT count(*), count(DISTINCT pid) FROM pg_stat_activity WHERE application_name"
+    count = (
+        "SELECT count(*), count(DISTINCT pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name"
+    )
     for _ in range(5):
         assert client.get("/health").status_code == 200
     assert execute(database_url, f"{count} = 'mltrading-health'") == [(1, 1)]
@@ -119,7 +122,7 @@ def test_a_terminated_connection_is_renewed_within_the_same_check(database_url: 
     killed = execute(
         database_url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'mltrading-health'",
+        " WHERE datname = current_database() AND application_name = 'mltrading-health'",
     )
     assert killed == [(True,)]
     assert client.get("/health").status_code == 200
