@@ -26,6 +26,7 @@ help:
 	@echo 'make smoke   the quick regression set'
 	@echo 'make check   formatting, lint, types, architecture'
 	@echo 'make bench   ratios against a plain app and against the limit'
+	@echo 'make screenshots  the pictures of docs/screenshots again'
 	@echo 'make lock    resolve pyproject.toml into the requirements files again'
 	@echo 'make clean   remove .venv and caches (the data folder stays)'
 
@@ -64,6 +65,7 @@ check: $(DEV_STAMP)
 	$(PYTEST) -q tests/test_architecture.py
 
 bench: $(DEV_STAMP)
+	@$(BIN)/python -m tools.setup_tests
 	$(BIN)/python -m benchmarks
 
 screenshots: $(DEV_STAMP)
