@@ -5,8 +5,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mltrading.dashboard.figures import ticks
 from mltrading.domain.bars import DAY, HOUR, MINUTE, SECOND, Interval
@@ -67,25 +65,14 @@ def test_intraday_labels_follow_the_exchange_clock_across_daylight_saving(day) -
 def test_clock_change_inside_a_day_splits_it_at_the_right_bar() -> None:
     """A market that never closes sees 01:00 twice on the night clocks go back."""
     start = micros(2013, 11, 3, 4)  # midnight in New York, still summer time
-    shifts = ticks.offsets(start + np.arange(4) * HOUR, NEW_YORK)
-    assert (shifts // HOUR).tolist() == [-4, -4, -5, -5]
+    finest = ticks.levels(start + np.arange(4) * HOUR, Interval.H1, NEW_YORK)[-1]
+    assert (finest.positions, finest.labels) == ([1, 3], ["01:00", "02:00"])
 
 
 def test_weekly_bars_have_no_daily_level() -> None:
     mondays = micros(2012, 1, 2) + np.arange(60) * 7 * DAY
     finest = ticks.levels(mondays, Interval.W1, NEW_YORK)[-1]
     assert len(finest.positions) == 13  # months that begin inside the sixty weeks
-
-
-@given(
-    st.lists(st.integers(0, 60 * 24 * 400), min_size=1, max_size=200, unique=True),
-    st.sampled_from(["America/New_York", "Asia/Kolkata", "Europe/London", "UTC"]),
-)
-def test_offsets_are_those_of_the_time_zone(minutes, zone) -> None:
-    stamps = micros(2012, 6, 1) + np.array(sorted(minutes), np.int64) * MINUTE
-    for stamp, shift in zip(stamps, ticks.offsets(stamps, zone), strict=True):
-        local = datetime.fromtimestamp(int(stamp) / SECOND, ZoneInfo(zone))
-        assert local.utcoffset().total_seconds() * SECOND == shift
 
 
 def test_choose_takes_the_finest_level_that_fits() -> None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from mltrading.dashboard.figures.numbers import decimals, rounded
 from mltrading.dashboard.figures.panes import y_range
-from mltrading.dashboard.figures.ticks import choose, levels, offsets
+from mltrading.dashboard.figures.ticks import choose, levels
 from mltrading.dashboard.figures.traces import text
 from mltrading.dashboard.theme import Palette
 from mltrading.domain.bars import SECOND, Floats, Times
+from mltrading.domain.zones import utc_offsets
 from mltrading.services.market import CompareLine, Comparison
 
 _DASHED, _DOTTED, _MIXED = "9px,2px", "2px,2px", "9px,2px,2px,2px"
@@ -123,7 +124,7 @@ def point_labels(comparison: Comparison) -> list[str]:
     ts = comparison.ts
     if not comparison.interval.intraday:
         return [str(day) for day in ts.astype("datetime64[us]").astype("datetime64[D]")]
-    local = _minutes(ts + offsets(ts, comparison.timezone))
+    local = _minutes(ts + utc_offsets(ts, comparison.timezone))
     return local if len(set(local)) == len(local) else [f"{name} UTC" for name in _minutes(ts)]
 
 

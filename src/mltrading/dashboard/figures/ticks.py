@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mltrading.domain.bars import DAY, HOUR, MINUTE, SECOND, Interval, Times
+from mltrading.domain.zones import utc_offsets
 
-MAX_LABELS = 500
+MAX_LABELS = 200
 """Levels with more ticks are left out: they would be dense only in views of a few bars."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -43,7 +43,7 @@ def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
     """
     if not len(ts):
         return []
-    local = ts + offsets(ts, timezone) if interval.intraday else ts
+    local = ts + utc_offsets(ts, timezone) if interval.intraday else ts
     year, month = _calendar(local)
     keys = [year // 10, year // 5, year, month // 3, month]
     day = local // DAY
@@ -70,29 +70,6 @@ def choose(found: list[Level], first: float, last: float, most: int = 9) -> Leve
         if sum(first <= position <= last for position in level.positions) <= most:
             best = level
     return best
-
-
-def offsets(ts: Times, timezone: str) -> Times:
-    """Microseconds to add to each UTC stamp for the local clock, daylight saving included."""
-    days, rows = np.unique(ts // DAY, return_inverse=True)
-    edges = [_day_offsets(int(day), timezone) for day in days]
-    opening = np.array([edge[0] for edge in edges], np.int64)[rows]
-    changing = np.array([edge[0] != edge[1] for edge in edges])[rows]
-    for row in np.flatnonzero(changing):
-        opening[row] = _offset(int(ts[row]), timezone)
-    return opening
-
-
-@lru_cache(maxsize=65536)
-def _day_offsets(day: int, timezone: str) -> tuple[int, int]:
-    """The offsets at both ends of a UTC day; they differ only where clocks change."""
-    return _offset(day * DAY, timezone), _offset((day + 1) * DAY - SECOND, timezone)
-
-
-def _offset(micros: int, timezone: str) -> int:
-    moment = datetime.fromtimestamp(micros / SECOND, UTC).astimezone(ZoneInfo(timezone))
-    shift = moment.utcoffset()
-    return 0 if shift is None else int(shift.total_seconds()) * SECOND
 
 
 def _calendar(local: Times) -> tuple[Times, Times]:
