@@ -81,7 +81,7 @@ class MemoryMarket:
                 self.bars.setdefault((symbol.id, coarser), bars)
         return symbol
 
-    def get(self, code: str) -> Symbol | None:
+    def symbol(self, code: str) -> Symbol | None:
         return self.symbols.get(code)
 
     def find(self, text: str, limit: int) -> list[Symbol]:

@@ -48,12 +48,13 @@ class Market:
         Raises UnknownSymbol, with the nearest code where there is one.
         """
         _require_data(actor)
-        symbol = self._first() if view.symbol is None else self._known(view.symbol)
+        return self._bars.together(lambda bars: self._chart(view, bars))
+
+    def _chart(self, view: ChartView, bars: BarReader) -> Chart:
+        symbol = self._first() if view.symbol is None else self._known(view.symbol, bars)
         view = replace(view, symbol=symbol.code)
         calendar = self._calendars.get(symbol.calendar, self._now())
-        return self._bars.together(
-            lambda bars: charting.build(view, symbol, bars, calendar, self._now())
-        )
+        return charting.build(view, symbol, bars, calendar, self._now())
 
     def overview(self, actor: Actor, query: OverviewQuery) -> Overview:
         """One page of the table of symbols, and the breadth of sectors and industries."""
@@ -68,11 +69,14 @@ class Market:
         _require_data(actor)
         if not view.symbols:
             raise InvalidView("nothing to compare: add symbols, as in /compare?symbols=AAPL,IBM")
+        return self._bars.together(lambda bars: self._compare(view, bars))
+
+    def _compare(self, view: CompareView, bars: BarReader) -> Comparison:
         known: list[Symbol] = []
         unknown: list[UnknownSymbol] = []
         for code in view.symbols:
             try:
-                known.append(self._known(code))
+                known.append(self._known(code, bars))
             except UnknownSymbol as error:
                 unknown.append(error)
         if not known:
@@ -81,9 +85,7 @@ class Market:
         view = replace(view, symbols=tuple(symbol.code for symbol in known))
         notes = [f"Left out: {error}." for error in unknown]
         calendars = {s.calendar: self._calendars.get(s.calendar, self._now()) for s in known}
-        return self._bars.together(
-            lambda bars: comparing.build(view, known, notes, bars, calendars, self._now())
-        )
+        return comparing.build(view, known, notes, bars, calendars, self._now())
 
     def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:
         """Symbols whose code or name contains `text`, the exact code first."""
@@ -99,8 +101,8 @@ class Market:
             raise UnknownSymbol("no symbol is stored yet; import bars with `mltrading import FILE`")
         return found[0]
 
-    def _known(self, code: str) -> Symbol:
-        symbol = self._symbols.get(code) or self._symbols.get(code.upper())
+    def _known(self, code: str, bars: BarReader) -> Symbol:
+        symbol = bars.symbol(code) or bars.symbol(code.upper())
         if symbol is not None:
             return symbol
         nearest = self._symbols.nearest(code)

@@ -37,9 +37,6 @@ class Latest:
 
 
 class Symbols(Protocol):
-    def get(self, code: str) -> Symbol | None:
-        """The symbol of that exact code."""
-
     def find(self, text: str, limit: int) -> list[Symbol]:
         """Symbols whose code or name contains `text` (case-insensitive); exact code first,
         then code prefix, then the rest by code. Empty text lists by code."""
@@ -57,6 +54,9 @@ class BarReader(Protocol):
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
         """What `ask` returns; all that it reads from the reader it is handed is of one moment.
         It may run twice, so it must change nothing outside."""
+
+    def symbol(self, code: str) -> Symbol | None:
+        """The symbol of that exact code, as it is at the moment that the bars are read."""
 
     def series(self, symbol_id: int) -> dict[Interval, Series]:
         """What is stored of the symbol, by interval."""

@@ -9,9 +9,10 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.copy_binary import copy_out
-from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.pool import Database, OneMoment
+from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, moment, table_of, when
-from mltrading.domain.bars import Bars, Interval, Series
+from mltrading.domain.bars import Bars, Interval, Series, Symbol
 from mltrading.services.ports import BarReader
 
 _BETWEEN = """SELECT {columns} FROM {table}
@@ -29,25 +30,18 @@ _SERIES = """SELECT interval, first_ts, last_ts, bars, adjusted, has_volume, nam
 Result = TypeVar("Result")
 
 
-class _OneMoment:
-    """A transaction already begun, to read in as from a Database."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def read(self, function: Callable[[Connection], Result]) -> Result:
-        return function(self._connection)
-
-
 class PostgresBars:
     """The port services.ports.BarReader on PostgreSQL."""
 
-    def __init__(self, database: Database | _OneMoment) -> None:
+    def __init__(self, database: Database | OneMoment) -> None:
         self._database = database
 
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
         """One transaction for all that `ask` reads: one moment, and a third of the messages."""
-        return self._database.read(lambda connection: ask(PostgresBars(_OneMoment(connection))))
+        return self._database.read(lambda connection: ask(PostgresBars(OneMoment(connection))))
+
+    def symbol(self, code: str) -> Symbol | None:
+        return PostgresSymbols(self._database).get(code)
 
     def series(self, symbol_id: int) -> dict[Interval, Series]:
         def read(connection: Connection) -> list[tuple[Any, ...]]:

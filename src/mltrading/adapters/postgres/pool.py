@@ -34,6 +34,16 @@ LONGEST_PAUSE_SECONDS = 1.0
 IDLE_LIMIT_SECONDS = 60  # a hung client must not hold its locks for ever
 
 
+class OneMoment:
+    """A transaction already begun, to read in as from a Database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read(self, function: Callable[[Connection], Result]) -> Result:
+        return function(self._connection)
+
+
 class Database:
     """Connections to `url`: at most `pool_size` kept, twice as many for moments.
 

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.pool import Database, OneMoment
 from mltrading.adapters.postgres.tables import moment
 from mltrading.domain.bars import Interval, Symbol
 from mltrading.services.ports import Latest
@@ -44,7 +44,7 @@ _SYMBOL_FIELDS = len(fields(Symbol))
 class PostgresSymbols:
     """The port services.ports.Symbols on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database | OneMoment) -> None:
         self._database = database
 
     def get(self, code: str) -> Symbol | None:
