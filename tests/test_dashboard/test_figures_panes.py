@@ -120,7 +120,7 @@ def test_every_pane_has_a_line_above_it_but_the_first(name) -> None:
 
 
 def test_the_browser_fits_by_the_same_shares() -> None:
-    """chart_fit.js fits again after each pan: with other numbers the chart would jump at the first."""
+    """chart_fit.js fits again after each pan: other numbers would make the chart jump."""
     script = (Path(__file__).parents[2] / "static" / "js" / "chart_fit.js").read_text()
     for name in ("ROOM_ABOVE", "ROOM_BELOW", "MOST_BESIDE"):
         found = re.search(rf"const {name} = ([\d.]+);", script)
