@@ -184,6 +184,21 @@ def test_ctrl_c_reaches_every_process_and_still_ends_cleanly(running: Serve) -> 
     assert "Traceback" not in (running.home.parent / "stderr").read_text()
 
 
+def test_workers_leave_ctrl_c_to_their_master(shared: Serve) -> None:
+    """Told twice at once, by the terminal and by the master, one would hang in gunicorn's lock."""
+
+    def ignores_interrupt(pid: int) -> bool:
+        status = Path(f"/proc/{pid}/status").read_text()
+        ignored = int(re.search(r"SigIgn:\s*(\w+)", status)[1], 16)  # type: ignore[index]
+        return bool(ignored >> (signal.SIGINT - 1) & 1)
+
+    def all_ignore() -> bool:
+        workers = shared.workers()
+        return len(workers) == 2 and all(map(ignores_interrupt, workers))
+
+    wait_until(all_ignore, "both workers ignore SIGINT")
+
+
 def test_kill_of_the_master_leaves_nothing_running(running: Serve) -> None:
     running.process.kill()
     running.process.wait()

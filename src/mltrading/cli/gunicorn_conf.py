@@ -60,6 +60,9 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load what the first questions need while the worker already answers."""
+    # Ctrl-C reaches every process of the terminal, and then the master tells its workers to quit.
+    # gunicorn's handler takes a lock, so a worker told twice at once would wait for itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _release_signals()  # its handlers are in place
     # Not through getattr: before its first use the server of wsgi.py would start a database.
     warm = vars(worker.wsgi).get("extensions", {}).get("mltrading-warm")
