@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timezone
 
 import numpy as np
 
-from mltrading.domain.bars import Bars, Interval
+from mltrading.domain.bars import Bars, Interval, Symbol
 from mltrading.services.ports import Source, SymbolDetails
 
 SOURCE = Source("test", "factory", "made by tests")
@@ -61,6 +62,16 @@ def make_sessions(
     bars = make_bars(count, 0, Interval.D1, seed, **kind)  # type: ignore[arg-type]
     labels = days.astype("M8[us]").astype(np.int64)
     return Bars(labels, *(getattr(bars, name) for name in list(Bars.__slots__)[1:]))
+
+
+def make_symbol(code: str = "AAPL", **fields: object) -> Symbol:
+    """A NASDAQ symbol as the database would know it; every field can be given."""
+    known: dict[str, object] = {
+        "id": 0,
+        **asdict(make_symbol_details(code)),
+        **fields,
+    }
+    return Symbol(**known)  # type: ignore[arg-type]
 
 
 def make_symbol_details(code: str = "AAPL", **fields: str | bool) -> SymbolDetails:

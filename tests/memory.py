@@ -13,23 +13,7 @@ import numpy as np
 from mltrading.domain.bars import DAY, STORED, Bars, Floats, Interval, Series, Symbol, Times
 from mltrading.domain.rollup import roll_up
 from mltrading.services.ports import BarReader, Latest, Result
-
-
-def make_symbol(code: str, **changes: object) -> Symbol:
-    values: dict[str, object] = {
-        "id": 0,
-        "code": code,
-        "name": f"{code} Inc.",
-        "exchange": "NASDAQ",
-        "calendar": "XNYS",
-        "timezone": "America/New_York",
-        "sector": "Technology",
-        "industry": "Software",
-        "currency": "USD",
-        "simulated": False,
-        **changes,
-    }
-    return Symbol(**values)  # type: ignore[arg-type]
+from tests.factories import make_symbol
 
 
 def bars_at(

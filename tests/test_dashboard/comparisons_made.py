@@ -8,23 +8,7 @@ from mltrading.domain.bars import Interval, Symbol
 from mltrading.domain.metrics import correlation, measure
 from mltrading.domain.view import CompareView
 from mltrading.services.market import CompareLine, CompareMetrics, Comparison
-from tests.factories import make_bars, make_sessions
-
-
-def make_symbol(code: str = "AAPL", **fields: object) -> Symbol:
-    about: dict[str, object] = {
-        "id": 1,
-        "code": code,
-        "name": f"{code} Inc.",
-        "exchange": "NASDAQ",
-        "calendar": "XNYS",
-        "timezone": "America/New_York",
-        "sector": "Technology",
-        "industry": "Software",
-        "currency": "USD",
-        "simulated": False,
-    }
-    return Symbol(**(about | fields))  # type: ignore[arg-type]
+from tests.factories import make_bars, make_sessions, make_symbol
 
 
 def make_comparison(

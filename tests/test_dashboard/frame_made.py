@@ -17,6 +17,8 @@ from mltrading.domain.view import OverviewQuery
 from mltrading.errors import DatabaseUnavailable
 from mltrading.services import Services
 from mltrading.services.market import GroupCount, Overview, OverviewRow
+from tests.callback_client import CallbackClient
+from tests.factories import make_symbol
 
 NOON = datetime(2024, 7, 3, 16, 0, tzinfo=UTC)  # New York noon, the day before a holiday
 EVIL_NAME = "<img src=x onerror=alert(1)>"
@@ -36,21 +38,6 @@ class Features:
     advanced_charts: bool = True
     comparison_mode: bool = True
     test_mode: bool = True
-
-
-def make_symbol(code: str, name: str = "", simulated: bool = False) -> Symbol:
-    return Symbol(
-        1,
-        code,
-        name or f"{code} Inc.",
-        "NYSE",
-        "XNYS",
-        "America/New_York",
-        "",
-        "",
-        "USD",
-        simulated,
-    )
 
 
 def make_row(code: str, **changes: Any) -> OverviewRow:
@@ -113,11 +100,11 @@ class Market:
         return replace(self.answer, query=replace(query, page=self.answer.query.page))
 
 
-def make_dashboard(market: Market, comparison: bool = True) -> Dash:
-    """A dashboard ready to be asked over HTTP."""
+def make_dashboard(market: object, comparison: bool = True) -> Dash:
+    """A dashboard over `market`, ready to be asked over HTTP."""
     services: Any = Services(
         market=market,  # type: ignore[arg-type]
-        health=None,  # type: ignore[arg-type]
+        health=None,  # type: ignore[arg-type]  # no page asks for it
         features=Features(comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),
@@ -125,3 +112,8 @@ def make_dashboard(market: Market, comparison: bool = True) -> Dash:
     app = create_dashboard(services)
     app._setup_server()
     return app
+
+
+def make_client(market: object, comparison: bool = True) -> CallbackClient:
+    """Fires the callbacks of a dashboard over `market`."""
+    return CallbackClient(make_dashboard(market, comparison).server)

@@ -8,19 +8,15 @@ from typing import Any
 
 import pytest
 
-from mltrading.dashboard import create_dashboard
 from mltrading.domain.access import Actor
 from mltrading.domain.bars import Bars, Interval, Symbol
-from mltrading.domain.calendar import Calendars
 from mltrading.domain.indicators import MAX_INDICATORS, REGISTRY
 from mltrading.domain.view import ChartView, Range
 from mltrading.errors import UnknownSymbol
-from mltrading.services import Services
 from mltrading.services.market import Chart, Quote
-from mltrading.settings import Features
-from mltrading.utils.clock import SystemClock
 from tests.callback_client import Answer, CallbackClient
 from tests.test_dashboard.charts_made import SYMBOL, make_chart
+from tests.test_dashboard.frame_made import make_client
 
 FIGURE = "chart-answer.data"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -48,19 +44,6 @@ class KnownMarket:
 @pytest.fixture
 def market() -> KnownMarket:
     return KnownMarket()
-
-
-def make_client(market: KnownMarket, **features: bool) -> CallbackClient:
-    services = Services(
-        market=market,  # type: ignore[arg-type]
-        health=None,  # type: ignore[arg-type]  # no page asks for it
-        features=Features(**features),
-        calendars=Calendars(),
-        clock=SystemClock(),
-    )
-    app = create_dashboard(services)
-    app._setup_server()
-    return CallbackClient(app.server)
 
 
 @pytest.fixture
@@ -314,8 +297,8 @@ def test_compare_is_offered_only_where_it_exists(market) -> None:
         head = shown(make_client(market, **features))["chart-head.children"]
         return [c.get("id") for c in components(head)]
 
-    assert {"type": "compare", "symbol": "AAPL"} in ids(comparison_mode=True)
-    assert {"type": "compare", "symbol": "AAPL"} not in ids(comparison_mode=False)
+    assert {"type": "compare", "symbol": "AAPL"} in ids(comparison=True)
+    assert {"type": "compare", "symbol": "AAPL"} not in ids(comparison=False)
 
 
 def test_hostile_code_is_text_in_every_place(client) -> None:

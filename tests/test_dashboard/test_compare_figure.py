@@ -12,8 +12,8 @@ import pytest
 from mltrading.dashboard.figures.compare import DASHES, apart, colour, figure, point_labels
 from mltrading.dashboard.theme import THEMES, palette
 from mltrading.domain.bars import HOUR, Interval
-from tests.factories import moment
-from tests.test_dashboard.comparisons_made import make_comparison, make_symbol, without
+from tests.factories import make_symbol, moment
+from tests.test_dashboard.comparisons_made import make_comparison, without
 
 EIGHT = tuple("ABCDEFGH")
 DARK = palette("dark")

@@ -8,18 +8,15 @@ from typing import Any
 
 import pytest
 
-from mltrading.dashboard import create_dashboard
 from mltrading.domain.access import Actor
 from mltrading.domain.bars import Symbol
-from mltrading.domain.calendar import Calendars
 from mltrading.domain.view import MAX_COMPARED, CompareView
 from mltrading.errors import UnknownSymbol
-from mltrading.services import Services
 from mltrading.services.market import Comparison
-from mltrading.settings import Features
-from mltrading.utils.clock import SystemClock
 from tests.callback_client import Answer, CallbackClient
-from tests.test_dashboard.comparisons_made import make_comparison, make_symbol
+from tests.factories import make_symbol
+from tests.test_dashboard.comparisons_made import make_comparison
+from tests.test_dashboard.frame_made import make_client
 
 KNOWN = {code: make_symbol(code) for code in ("AAPL", "IBM", "MSFT")}
 KNOWN["<b>"] = make_symbol("<b>", name="<img src=x>", simulated=True)
@@ -46,19 +43,6 @@ class KnownMarket:
 @pytest.fixture
 def market() -> KnownMarket:
     return KnownMarket()
-
-
-def make_client(market: KnownMarket, **features: bool) -> CallbackClient:
-    services = Services(
-        market=market,  # type: ignore[arg-type]
-        health=None,  # type: ignore[arg-type]  # no page asks for it
-        features=Features(**features),
-        calendars=Calendars(),
-        clock=SystemClock(),
-    )
-    app = create_dashboard(services)
-    app._setup_server()
-    return CallbackClient(app.server)
 
 
 @pytest.fixture
@@ -253,7 +237,7 @@ def test_typing_offers_symbols(client: CallbackClient) -> None:
 
 
 def test_page_is_absent_without_the_feature(market: KnownMarket) -> None:
-    client = make_client(market, comparison_mode=False)
+    client = make_client(market, comparison=False)
     assert client.http.get("/compare").status_code == 404
     assert "/compare" not in links(client.http.get("/_dash-layout").get_json())
     assert not [d for d in client.dependencies if "compare-chart" in d["output"]]

@@ -16,13 +16,13 @@ from mltrading.dashboard.pages import PAGES
 from mltrading.domain.calendar import Calendars
 from mltrading.errors import InvalidView
 from tests.callback_client import CallbackClient
+from tests.factories import make_symbol
 from tests.test_dashboard.frame_made import (
     EVIL_CODE,
     EVIL_NAME,
     FixedClock,
     Market,
     make_dashboard,
-    make_symbol,
 )
 
 
@@ -89,7 +89,7 @@ def search(client: CallbackClient, store: str, output: str, data: Any) -> Any:
 
 
 def test_suggestions_are_text_with_their_codes(market: Market, client: CallbackClient) -> None:
-    market.symbols = [make_symbol(EVIL_CODE, EVIL_NAME, simulated=True)]
+    market.symbols = [make_symbol(EVIL_CODE, name=EVIL_NAME, simulated=True)]
     answer = search(client, "search-text", "symbol-options.children", {"text": " drop ", "n": 1})
     (option,) = answer["symbol-options.children"]
     assert option["props"]["data-code"] == EVIL_CODE

@@ -15,6 +15,7 @@ from mltrading.domain.bars import Interval
 from mltrading.domain.view import OverviewQuery
 from mltrading.services.market import GroupCount
 from tests.callback_client import Answer, CallbackClient
+from tests.factories import make_symbol
 from tests.test_dashboard.frame_made import (
     EVIL_CODE,
     EVIL_NAME,
@@ -23,7 +24,6 @@ from tests.test_dashboard.frame_made import (
     make_group,
     make_overview,
     make_row,
-    make_symbol,
 )
 
 OUTPUT = "overview-drawn.data"
@@ -126,7 +126,7 @@ def test_intraday_bar_is_dated_in_the_exchanges_time() -> None:
 
 @pytest.mark.smoke
 def test_hostile_names_stay_text_and_addresses_are_escaped() -> None:
-    row = make_row(EVIL_CODE, symbol=make_symbol(EVIL_CODE, EVIL_NAME))
+    row = make_row(EVIL_CODE, symbol=make_symbol(EVIL_CODE, name=EVIL_NAME))
     answer = show(Market(make_overview(row)))
     (name,) = find(table(answer), "span", class_="name")
     assert name[2] == EVIL_NAME

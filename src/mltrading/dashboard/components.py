@@ -20,6 +20,18 @@ GRAPH_CONFIG: dict[str, Any] = {
 }
 
 
+BLANK_FIGURE: dict[str, Any] = {  # see-through, so that the skeleton behind a graph shows
+    "data": [],
+    "layout": {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {"visible": False, "fixedrange": True},
+        "yaxis": {"visible": False, "fixedrange": True},
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+    },
+}
+
+
 def aria(**attributes: str) -> dict[str, Any]:
     """Keyword arguments for ARIA attributes: `html.Nav(..., **aria(label="Pages"))`."""
     return {f"aria-{name}": value for name, value in attributes.items()}
@@ -31,9 +43,10 @@ def data(**attributes: str) -> dict[str, Any]:
 
 
 def graph(id: str, *, config: dict[str, Any] | None = None, **props: Any) -> dcc.Graph:
-    """The only way a page makes a Graph, so that no chart can upload its data anywhere."""
+    """The only way a page makes a Graph, so that no chart can upload its data anywhere. It is
+    blank until a callback draws it."""
     merged: Any = GRAPH_CONFIG | (config or {})
-    return dcc.Graph(id=id, config=merged, **props)
+    return dcc.Graph(id=id, config=merged, figure=BLANK_FIGURE, **props)
 
 
 def icon(name: str) -> html.Span:

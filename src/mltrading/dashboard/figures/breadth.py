@@ -46,21 +46,6 @@ def height(groups: list[GroupCount]) -> int:
     return ROW_PIXELS * max(len(groups), 1) + MARGIN_PIXELS
 
 
-def waiting() -> Figure:
-    """Nothing yet, see-through, so that the skeleton behind the graph shows."""
-    hidden = {"visible": False, "fixedrange": True}
-    return {
-        "data": [],
-        "layout": {
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "xaxis": hidden,
-            "yaxis": hidden,
-            "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
-        },
-    }
-
-
 def _trace(
     label: str,
     colour: str,

@@ -42,15 +42,6 @@ KEYS = (
     Key("Alt P", "Percent scale on or off"),
     Key("/", "Indicators"),
 )
-_BLANK: dict[str, Any] = {
-    "data": [],
-    "layout": {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {"visible": False},
-        "yaxis": {"visible": False},
-    },
-}
 
 
 def layout(services: Services, search: str) -> Component:
@@ -64,7 +55,7 @@ def layout(services: Services, search: str) -> Component:
             html.Div(
                 [
                     skeleton("chart-skeleton"),
-                    graph("price-chart", figure=_BLANK, config={"scrollZoom": True}),
+                    graph("price-chart", config={"scrollZoom": True}),
                     html.Div(id="chart-overlay", **aria(hidden="true")),
                     html.Div(id="chart-message"),
                     html.Div(id="chart-busy", **aria(hidden="true")),

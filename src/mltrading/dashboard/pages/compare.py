@@ -28,6 +28,7 @@ from dash.exceptions import PreventUpdate
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import (
+    BLANK_FIGURE,
     aria,
     command,
     data,
@@ -56,15 +57,6 @@ SUGGESTIONS = 10
 MAX_SEARCH = 64
 MODE_NAMES = {"percent": "Percent", "indexed": "Indexed", "price": "Price"}
 DEFAULT_RANGE = Range.Y1
-_BLANK: dict[str, Any] = {
-    "data": [],
-    "layout": {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {"visible": False},
-        "yaxis": {"visible": False},
-    },
-}
 
 
 def layout(services: Services, search: str) -> Component:
@@ -82,7 +74,7 @@ def layout(services: Services, search: str) -> Component:
                 className="toolbar",
             ),
             html.Div(
-                [skeleton(), graph("compare-chart", figure=_BLANK)],
+                [skeleton(), graph("compare-chart")],
                 id="compare-chart-box",
                 className="is-loading",
             ),
@@ -110,7 +102,7 @@ def register(app: Dash, services: Services) -> None:
         notes = [*problems, *refused]
         if comparison is None or not comparison.lines:
             controls = (_chips(view, {}), _modes(view), _ranges(view))
-            return *controls, _BLANK, "is-empty", _notes(notes), _nothing_to_compare()
+            return *controls, BLANK_FIGURE, "is-empty", _notes(notes), _nothing_to_compare()
         points = len(comparison.ts)
         known = {line.symbol.code: line.symbol for line in comparison.lines}
         return (
@@ -120,7 +112,7 @@ def register(app: Dash, services: Services) -> None:
             (
                 sealed(figures.figure(comparison, theme.palette(theme.current())))
                 if points
-                else _BLANK
+                else BLANK_FIGURE
             ),
             "" if points else "is-empty",
             _notes([*_basis(comparison), *notes, *comparison.notes]),

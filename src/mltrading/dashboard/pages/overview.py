@@ -80,7 +80,7 @@ def _chart_panel(kind: str, title: str) -> Component:
             html.Div(
                 [
                     skeleton("breadth-skeleton"),
-                    graph(f"{kind}-chart", figure=breadth.waiting(), style={"height": 276}),
+                    graph(f"{kind}-chart", style={"height": 276}),
                     html.Div(id=f"{kind}-keys", className="breadth-keys"),
                 ],
                 className="breadth-chart",
