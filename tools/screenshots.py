@@ -27,7 +27,7 @@ SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 PAGES = {
     "overview": ("/", "#overview-table tbody .code"),
     "overview-filtered": (
-        "/?sector=Technology&sort=change_1y&order=desc",
+        "/?sector=Information%20Technology&sort=change_1y&order=desc",
         "#overview-chips button",
     ),
     "charts": (
