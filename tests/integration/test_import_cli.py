@@ -105,6 +105,31 @@ def test_mistakes_are_one_line_on_stderr(
     ]
 
 
+@pytest.mark.parametrize("url", ["", "postgresql://127.0.0.1:1/none"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.csv", "does not exist"),
+        ("", "is a folder"),
+        ("aapl.csv/x", "can not be read: Not a directory"),
+        ("loop.csv", "can not be read: Too many levels of symbolic links"),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_said_before_any_database_is_asked(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch, url: str, name: str, message: str
+) -> None:
+    home = file.with_name("home")
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("MLTRADING_HOME", str(home))
+    monkeypatch.setenv("MLTRADING_POSTGRES_BIN", str(file.with_name("no binaries")))
+    file.with_name("loop.csv").symlink_to("loop.csv")
+    path = file.parent / name
+    code, out, err = run("import", file, path)
+    assert (code, out, err.splitlines()[:-1]) == (1, "", [])
+    assert err.startswith(f"mltrading: {path} {message}")
+    assert not home.exists()
+
+
 def test_the_sample_is_loaded_once(run: Run, sql: Sql) -> None:
     code, out, _ = run("sample")
     assert (code, out.startswith("sample: 5 symbols, 12,154 bars inserted")) == (0, True)

@@ -46,6 +46,7 @@ def interval(text: str) -> Interval:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from mltrading.adapters.sources.content import magic_of
     from mltrading.services.ports import ReadOptions, Source
 
     options = ReadOptions(
@@ -56,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         date_format=arguments.date_format,
     )
     settings = load_settings()
+    for path in arguments.files:
+        magic_of(path)  # a mistyped name is said at once, not after a database has started
     with Progress() as say, migrated_url(settings, say) as url, importer(url) as service:
         summary = service.run(DEVELOPER, arguments.files, options, Source(arguments.source), say)
     report(summary, arguments.json)
