@@ -36,7 +36,7 @@ MANY_BARS = 10_000_000
 CHUNK = 200_000
 REPEATS = 3  # the best of each, taken in turns: a neighbour's load only ever adds
 MEMORY_LIMIT_MB = 400
-SPEED_LIMIT = 150_000  # bars a second
+FAST_ENOUGH = 150_000  # bars a second
 MINUTES_A_SESSION = 390
 
 
@@ -55,8 +55,8 @@ def measure(url: str) -> list[Row]:
     copied = BARS / bare
     return [
         row("store 1M bars with rollups: bars/s", BARS / writer, copied, "bare COPY", ">= 0.4"),
-        row("import a 1M-row CSV: bars/s", BARS / file, copied, "bare COPY, no CSV"),
-        row("import a 1M-row CSV: bars/s", BARS / file, SPEED_LIMIT, "target", ">= 1"),
+        row("import a 1M-row CSV: bars/s", BARS / file, copied, "bare COPY, no CSV", ">= 0.4"),
+        row("import a 1M-row CSV: bars/s", BARS / file, FAST_ENOUGH, "bars/s on a quiet machine"),
         row("import the same again: bars/s", BARS / again, BARS / file, "first import"),
         row("import a 10M-row CSV: peak MB", peak, MEMORY_LIMIT_MB, "limit", "<= 1"),
     ]
