@@ -121,6 +121,22 @@ def test_bad_rows_go_to_quarantine_once_and_good_ones_are_kept(
     ]
 
 
+def test_volumes_too_large_to_add_up_are_put_aside_and_undo_nothing(
+    run: Callable[..., ImportSummary], sql: Sql
+) -> None:
+    volumes = ["1e24", "1e24", "1.7e308", "1.7e308", "1.7e300B", "1.1e24", "3"]
+    lines = [f"2024-01-02 15:0{minute},10,12,9,11,{v}" for minute, v in enumerate(volumes)]
+    summary = run(lines, interval=Interval.M1)
+    assert counts(summary) == (7, 3, 0, 0, 4)
+    assert [(row.line, row.reason) for row in summary.files[0].first_refused] == [
+        (4, "volume 1.7e+308 is out of range"),
+        (5, "volume 1.7e+308 is out of range"),
+        (6, "volume inf is out of range"),
+        (7, "volume 1.1e+24 is out of range"),
+    ]
+    assert sql("SELECT volume FROM bars_1d") == [(2e24,)]
+
+
 def test_what_the_summary_says_of_a_file(run: Callable[..., ImportSummary]) -> None:
     summary = run(DAYS)
     file = summary.files[0]

@@ -13,7 +13,7 @@ from mltrading.domain.bars import HOUR, Bars, Flags, Floats, Interval, Times
 PRICES = ("open", "high", "low", "close", "adj_close")
 TOLERANCE = 1e-6  # relative; float32 sources round open and close past high and low
 MAX_PRICE, MIN_PRICE = 1e15, 1e-15  # beyond these, ratios and sums leave float64's exact range
-MAX_VOLUME = 1e24
+MAX_VOLUME = 1e24  # sums of a whole history of such volumes stay far from float64's end, 1.8e308
 EARLIEST = int(np.datetime64("1700-01-01", "us").astype(np.int64))
 FIRST_SESSION_LEAD = 14 * HOUR  # a session of today begins in Kiribati while UTC has yesterday
 
