@@ -44,6 +44,18 @@ class Model:
                 own[ts] = Row(values, source, rolled=False)
         return inserted, updated, len(bars) - inserted - updated
 
+    def counts_twice(self) -> bool:
+        """Whether an imported bar off its interval's grid reaches into a bucket rolled from finer
+        ones, so that coarser bars would count both."""
+        for interval, rows in self.tables().items():
+            imported = self.imported.get(interval, {}) if interval.intraday else {}
+            for ts in imported:
+                first = slow_bucket(ts, interval, self.zone)
+                last = slow_bucket(ts + interval.length - 1, interval, self.zone)
+                if ts != first and any(first <= at <= last and rows[at].rolled for at in rows):
+                    return True
+        return False
+
     def tables(self) -> dict[Interval, dict[int, Row]]:
         found: dict[Interval, dict[int, Row]] = {}
         finer: dict[int, Row] = {}

@@ -127,7 +127,10 @@ class ImportTransaction(Protocol):
         self, symbol: SymbolDetails, interval: Interval, bars: Bars, source: Source
     ) -> Written:
         """Store sorted, unique bars; refresh the touched rollup buckets of every coarser
-        interval, `series` and `latest`. Creates the symbol where it is new."""
+        interval, `series` and `latest`. Creates the symbol where it is new.
+
+        ImportFailed where the bars can not be stored beside those that are; the transaction
+        must end then."""
 
     def quarantine(self, file: str, interval: Interval, rows: Sequence[Refused]) -> None: ...
 

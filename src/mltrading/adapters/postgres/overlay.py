@@ -25,7 +25,8 @@ _LOCAL_MARGIN = 2 * DAY  # more than any clock change moves a local bucket
 @dataclass(frozen=True, slots=True)
 class Window:
     """Rows to store, and the stretch [low, high) of stored rows that can bear on them: the same
-    stamps, and everything in the coarser buckets they lie in."""
+    stamps, all that a bar of theirs can overlap, and everything in the coarser buckets they lie
+    in."""
 
     rows: Rows
     low: int
@@ -55,8 +56,11 @@ def windows(rows: Rows, interval: Interval, timezone: str) -> Iterator[Window]:
     margin = _LOCAL_MARGIN if coarser in (Interval.H4, Interval.D1) else 0
     cuts = _cuts(starts, interval.length)
     for begin, end in zip(cuts, [*cuts[1:], len(rows)], strict=True):
+        part = _by_time(rows[begin:end])
+        first, last = _ts(part)[[0, -1]].tolist()
         low, high = int(starts[begin]) - margin, int(starts[end - 1]) + length + margin
-        yield Window(_by_time(rows[begin:end]), low, high)
+        # Bars on the grid overlap no other, so that this makes appending ask for nothing more.
+        yield Window(part, min(low, first - interval.length + 1), max(high, last + interval.length))
 
 
 def overlay(stored: Rows, rows: Rows) -> Change:
@@ -76,6 +80,26 @@ def overlay(stored: Rows, rows: Rows) -> Change:
     merged = stored.copy()
     merged[at[replace]] = updated
     return Change(inserted, updated, before[replace], _by_time(joined([merged, inserted])))
+
+
+def counted_twice(stored: Rows, inserted: Rows, interval: Interval, timezone: str) -> int | None:
+    """The stamp of the first imported bar that starts off the grid of `interval` and reaches into
+    the bucket of a rolled one, where one of the two is in `stored` and the other in `inserted`
+    (all imported, or all rolled); None where there is none. Coarser bars would count both."""
+    if not interval.intraday or not len(stored) or not len(inserted):
+        return None
+    new_is_rolled = bool(inserted["rolled"][0])
+    others = stored[stored["rolled"] != new_is_rolled]
+    if not len(others):
+        return None
+    imported, computed = (others, inserted) if new_is_rolled else (inserted, others)
+    ts = _ts(imported)
+    first = bucket_starts(ts, interval, timezone)
+    ts, first = ts[first != ts], first[first != ts]
+    last = bucket_starts(ts + interval.length - 1, interval, timezone)
+    buckets = _ts(computed)
+    met = np.searchsorted(buckets, first) < np.searchsorted(buckets, last, side="right")
+    return int(ts[met][0]) if met.any() else None
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

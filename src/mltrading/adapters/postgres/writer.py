@@ -75,6 +75,7 @@ class _Open:
     """A symbol that this transaction has locked."""
 
     id: int
+    code: str
     timezone: str
     extents: dict[Interval, Extent]
 
@@ -132,7 +133,7 @@ class PostgresImport:
         if details.code not in self._symbols:
             listed: Listed = list_symbol(self._cursor, details)
             extents = latest.read_extents(self._cursor, listed.id)
-            self._symbols[details.code] = _Open(listed.id, listed.timezone, extents)
+            self._symbols[details.code] = _Open(listed.id, details.code, listed.timezone, extents)
         return self._symbols[details.code]
 
     def _source(self, source: Source) -> int:
@@ -151,6 +152,7 @@ class PostgresImport:
             for window in overlay.windows(rows, level, symbol.timezone):
                 stored = self._existing(symbol, level, window)
                 change = overlay.overlay(stored, window.rows)
+                _refuse_counting_twice(symbol, level, stored, change.inserted)
                 changes.append((change.inserted, change.updated, change.replaced))
                 if coarser is not None:
                     parents.append(overlay.rolled(change, coarser, symbol.timezone))
@@ -209,6 +211,16 @@ def _check(interval: Interval, bars: Bars) -> None:
         raise ValueError("bars to write are not ascending and unique in ts")
     if not interval.intraday and np.any(bars.ts % DAY):
         raise ValueError("daily bars to write are not stamped with session labels")
+
+
+def _refuse_counting_twice(symbol: _Open, interval: Interval, stored: Rows, new: Rows) -> None:
+    found = overlay.counted_twice(stored, new, interval, symbol.timezone)
+    if found is not None:
+        raise ImportFailed(
+            f"the {interval.value} bar of {symbol.code!r} at {when(found):%Y-%m-%dT%H:%MZ} starts"
+            f" off the {interval.value} grid, so the day would count it and the finer bars there"
+            " twice; nothing of it was stored: import these bars under another --symbol"
+        )
 
 
 def _source_id(cursor: Cursor, source: Source) -> int:
