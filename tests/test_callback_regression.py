@@ -282,6 +282,7 @@ def test_a_malformed_payload_is_the_callers_fault(client: CallbackClient, body: 
         (b"{", "application/json"),
         (b"\xff\xfe", "application/json"),
         (b"", "application/json"),
+        (b"[" * 100_000, "application/json"),
         (b"{}", "text/plain"),
         (b"a=1", "application/x-www-form-urlencoded"),
     ],

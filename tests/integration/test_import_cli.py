@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -176,3 +178,19 @@ def test_a_first_start_loads_both_and_a_second_start_nothing(
         sample.load_if_empty(database_url, lambda title: None)
     assert sorted(loads) == ["sample", "simulated"]
     assert sql("SELECT count(*) FROM symbols") == [(5,)]
+
+
+def test_a_first_start_that_was_cut_between_the_loads_is_completed_by_the_next(
+    database_url: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = sample.load_simulated
+    monkeypatch.setattr(
+        sample, "load_simulated", lambda service, say: simulated(service, say, date(2016, 2, 1))
+    )
+    with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+        cut.setattr(sample, "load_sample", Mock(side_effect=KeyboardInterrupt))
+        sample.load_if_empty(database_url, lambda title: None)
+    assert sql("SELECT count(*), bool_and(simulated) FROM symbols") == [(100, True)]
+    monkeypatch.setattr(sample, "load_simulated", Mock(side_effect=AssertionError("again")))
+    sample.load_if_empty(database_url, lambda title: None)
+    assert sql("SELECT count(*) FROM symbols WHERE NOT simulated") == [(5,)]

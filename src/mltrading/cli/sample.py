@@ -62,18 +62,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def load_if_empty(url: str, say: Callable[[str], None]) -> None:
-    """What a first start shows: sample and simulated exchange, where no symbol is stored yet."""
+    """What a first start shows: simulated exchange and sample, where no symbol is stored yet, or
+    the sample alone, where a first start was ended between the two."""
     from mltrading.adapters.postgres.pool import Database
     from mltrading.adapters.postgres.symbols import PostgresSymbols
+    from mltrading.adapters.sources.companies import COMPANIES
 
     database = Database(url)
     try:
-        empty = not PostgresSymbols(database).find("", 1)
+        stored = PostgresSymbols(database).find("", len(COMPANIES) + 1)
     finally:
         database.close()
-    if empty:
+    if all(symbol.simulated for symbol in stored):
         with importer(url) as service:
-            load_simulated(service, say)
+            if not stored:
+                load_simulated(service, say)
             load_sample(service, say)
 
 

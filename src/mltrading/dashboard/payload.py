@@ -18,7 +18,11 @@ def install(app: Dash) -> None:
     def refuse_malformed() -> Response | None:
         if request.path != PATH or request.method != "POST" or not request.is_json:
             return None
-        wrong = fault(request.get_json(silent=True), app.callback_map)
+        try:
+            body = request.get_json(silent=True)
+        except RecursionError:
+            return Response("the request is nested too deep\n", 400, mimetype="text/plain")
+        wrong = fault(body, app.callback_map)
         return Response(f"{wrong}\n", 400, mimetype="text/plain") if wrong else None
 
 
