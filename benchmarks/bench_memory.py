@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import psutil
 import requests
 
+from benchmarks.callbacks import PATH, payload
 from benchmarks.report import Row, row
 
 MB = 1_000_000
@@ -45,29 +47,25 @@ def _view(number: int, code: str, chart: str) -> tuple[str, str]:
     return "/charts", f"?symbol={code}&{chart}"
 
 
-_DRAWN_BY = {"/": "overview-table", "/charts": "chart-answer", "/compare": "compare-chart"}
+_DRAWN_BY = {
+    "/": "overview-drawn.data",
+    "/charts": "chart-answer.data",
+    "/compare": "compare-chart.figure",
+}
 
 
 def _ask(
-    session: requests.Session, url: str, listed: list[dict], path: str, search: str, n: int
+    session: requests.Session,
+    url: str,
+    listed: list[dict[str, Any]],
+    path: str,
+    search: str,
+    n: int,
 ) -> None:
     """One callback POST, as the browser sends it for that address."""
-    callback = next(c for c in listed if f"{_DRAWN_BY[path]}." in c["output"])
-    names = callback["output"].strip(".").split("...")
-    outputs = [dict(zip(("id", "property"), name.rsplit(".", 1))) for name in names]
     address = {"path": path, "search": search, "n": n}
-    inputs = [{**i, "value": address if i["id"] == "address" else None} for i in callback["inputs"]]
-    answer = session.post(
-        f"{url}/_dash-update-component",
-        json={
-            "output": callback["output"],
-            "outputs": outputs if callback["output"].startswith("..") else outputs[0],
-            "inputs": inputs,
-            "state": [{**s, "value": None} for s in callback["state"]],
-            "changedPropIds": ["address.data"],
-        },
-        timeout=30,
-    )
+    body = payload(listed, _DRAWN_BY[path], {"address": address})
+    answer = session.post(url + PATH, json=body, timeout=30)
     if answer.status_code != 200:
         raise RuntimeError(f"{path}{search} answered {answer.status_code}")
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import dash
 
+PATH = "/_dash-update-component"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -16,39 +18,38 @@ class Answer:
 
 
 class Caller:
-    """Fires the callback behind one output of `app`; every Input not given is null."""
+    """Fires the callback behind one output of `app` through its test client."""
 
     def __init__(self, app: dash.Dash, output: str) -> None:
-        self.client = app.server.test_client()
-        listed = self.client.get("/_dash-dependencies").get_json()
-        self.callback = next(c for c in listed if output in _outputs(c["output"]))
+        self._client = app.server.test_client()
+        self._listed = self._client.get("/_dash-dependencies").get_json()
+        self._output = output
 
     def __call__(self, **values: Any) -> Answer:
-        payload = {
-            "output": self.callback["output"],
-            "outputs": _described(self.callback["output"]),
-            "inputs": [_filled(i, values) for i in self.callback["inputs"]],
-            "state": [_filled(s, values) for s in self.callback["state"]],
-            "changedPropIds": ["address.data"],
-        }
+        body = payload(self._listed, self._output, values)
         started = time.perf_counter()
-        answer = self.client.post(
-            "/_dash-update-component", json=payload, headers={"Accept-Encoding": "br"}
-        )
+        answer = self._client.post(PATH, json=body, headers={"Accept-Encoding": "br"})
         seconds = time.perf_counter() - started
         if answer.status_code != 200:
-            raise RuntimeError(f"{self.callback['output']} answered {answer.status_code}")
+            raise RuntimeError(f"{self._output} answered {answer.status_code}")
         return Answer(seconds, answer.data)
 
 
-def _outputs(text: str) -> list[str]:
-    return text[2:-2].split("...") if text.startswith("..") else [text]
+def payload(listed: list[dict[str, Any]], output: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The request that fires the callback behind `output`, of those in /_dash-dependencies;
+    `values` by component id, null for every input not given."""
+    callback = next(
+        c for c in listed if output in _names(c["output"]) and not c["clientside_function"]
+    )
+    outputs = [dict(zip(("id", "property"), o.rsplit(".", 1))) for o in _names(callback["output"])]
+    return {
+        "output": callback["output"],
+        "outputs": outputs if callback["output"].startswith("..") else outputs[0],
+        "inputs": [{**i, "value": values.get(i["id"])} for i in callback["inputs"]],
+        "state": [{**s, "value": values.get(s["id"])} for s in callback["state"]],
+        "changedPropIds": ["address.data"],
+    }
 
 
-def _described(text: str) -> Any:
-    parts = [dict(zip(("id", "property"), o.rsplit(".", 1))) for o in _outputs(text)]
-    return parts if text.startswith("..") else parts[0]
-
-
-def _filled(wanted: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
-    return {**wanted, "value": values.get(wanted["id"])}
+def _names(output: str) -> list[str]:
+    return output[2:-2].split("...") if output.startswith("..") else [output]
