@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,24 @@ def test_the_first_asset_requests_all_succeed_at_once(shared: Serve) -> None:
     with ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(lambda path: get(shared.url(path))[0], paths))
     assert set(statuses) == {200}
+
+
+STALLED = {
+    "nothing": b"",
+    "half a head": b"GET / HT",
+    "half a body": b"POST /_dash-update-component HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("sent", STALLED.values(), ids=STALLED.keys())
+def test_clients_that_stall_do_not_keep_the_threads(shared: Serve, sent: bytes) -> None:
+    with ExitStack() as stalled:
+        for _ in range(12):  # more than there are threads
+            client = stalled.enter_context(socket.create_connection(("127.0.0.1", shared.port)))
+            client.sendall(sent)
+        for _ in range(8):
+            assert get(shared.url("/health/live"))[0] == 200
 
 
 def test_a_killed_worker_is_replaced(shared: Serve) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
+import struct
 import sys
 import threading
 from typing import Any
@@ -25,6 +27,7 @@ loglevel = "warning"
 if os.access("/dev/shm", os.W_OK):  # noqa: S108 - the heartbeat must not wait for a disk
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
+STALL_SECONDS = 5  # a connection that says nothing for longer loses its thread
 _PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
@@ -37,6 +40,18 @@ def when_ready(arbiter: Any) -> None:
     gc.freeze()
     # A worker that is told to stop before it can listen would miss that, and be waited for.
     os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals)
+    for listener in arbiter.LISTENERS:
+        _limit_stalls(listener.sock)
+
+
+def _limit_stalls(listener: socket.socket) -> None:
+    """Keep the few threads for those who ask: browsers open connections ahead of need, and eight
+    half-sent requests would otherwise hold every thread for as long as their senders like."""
+    if not sys.platform.startswith("linux") or listener.family == socket.AF_UNIX:
+        return
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60)  # accept what was asked
+    limit = struct.pack("@ll", STALL_SECONDS, 0)  # accepted sockets inherit it
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 def _hold_signals() -> None:
