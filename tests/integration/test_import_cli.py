@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from mltrading.__main__ import main
+from mltrading.adapters.postgres import copy_binary
 from mltrading.cli import sample
 
 Sql = Callable[[str], list[tuple[object, ...]]]
@@ -194,3 +195,13 @@ def test_a_first_start_that_was_cut_between_the_loads_is_completed_by_the_next(
     monkeypatch.setattr(sample, "load_simulated", Mock(side_effect=AssertionError("again")))
     sample.load_if_empty(database_url, lambda title: None)
     assert sql("SELECT count(*) FROM symbols WHERE NOT simulated") == [(5,)]
+
+
+def test_ctrl_c_in_the_middle_of_the_rows_is_no_fault_of_the_database(
+    run: Run, sql: Sql, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_binary, "_records", Mock(side_effect=KeyboardInterrupt))
+    code, out, err = run("import", file)
+    assert (code, out) == (130, "")
+    assert "mltrading:" not in err
+    assert sql("SELECT count(*) FROM symbols") == [(0,)]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 Rows = NDArray[np.void]
 
@@ -65,7 +65,13 @@ def copy_in(cursor: Any, table: sql.Composable, rows: Rows) -> None:
     """COPY `rows` into the columns of `table` that they are named after, over a psycopg2 cursor."""
     columns = sql.SQL(", ").join(map(sql.Identifier, _names(rows.dtype)))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)
-    cursor.copy_expert(statement, _Pieces(rows), _PIECE)
+    try:
+        cursor.copy_expert(statement, _Pieces(rows), _PIECE)
+    except errors.QueryCanceled as error:
+        # psycopg2 hands what read() raised to the server, which answers that it was cancelled.
+        if "read() call: KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def copy_out(cursor: Any, query: bytes, dtype: np.dtype[np.void]) -> Rows:
