@@ -32,9 +32,9 @@
 
   function shortened(value) {
     for (const [unit, name] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]]) {
-      if (Math.abs(value) >= unit) return (value / unit).toFixed(2) + name;
+      if (Math.abs(value) >= unit) return number(value / unit, 2) + name;
     }
-    return String(Math.round(value * 100) / 100);
+    return String(Math.round(value * 100) / 100).replace("-", "\u2212");
   }
 
   const clocks = new Map(); // making a formatter costs more than a frame

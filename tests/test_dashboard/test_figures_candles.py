@@ -146,6 +146,28 @@ def test_window_leaves_room_right_of_the_newest_bar_only() -> None:
     assert x_window(make_chart(300, visible=(50, 200))) == [49.5, 200.5]
 
 
+def test_window_of_ten_bars_shows_these_ten() -> None:
+    """As far as the browser zooms in: a reload or a shared link shows the same bars."""
+    assert x_window(make_chart(300, visible=(191, 200))) == [190.5, 200.5]
+
+
+def test_window_of_too_few_bars_shows_those_before_and_fits_them_too() -> None:
+    chart = make_chart(300, "symbol=AAPL&scale=percent", visible=(200, 200))
+    layout = candles(chart, PALETTE)["layout"]
+    assert layout["xaxis"]["range"] == [192.5, 200.5]
+    on_screen = chart.bars[193:201]
+    low, high = layout["yaxis"]["range"]
+    assert low < on_screen.low.min() and high > on_screen.high.max()
+    said = dict(zip(layout["yaxis"]["ticktext"], layout["yaxis"]["tickvals"], strict=True))
+    zero = next(text for text in said if text.startswith("0"))
+    assert said[zero] == pytest.approx(on_screen.close[0])
+
+
+def test_a_billion_shares_are_not_giga() -> None:
+    axis = candles(make_chart(), PALETTE)["layout"]["yaxis2"]
+    assert axis["exponentformat"] == "B" and "tickformat" not in axis
+
+
 def test_one_bar_is_not_one_giant_candle() -> None:
     figure = candles(make_chart(1), PALETTE)
     first, last = figure["layout"]["xaxis"]["range"]

@@ -6,6 +6,7 @@ The x axis holds integer positions, one for each loaded bar, so that closed sess
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import numpy as np
@@ -25,7 +26,8 @@ from mltrading.dashboard.theme import Palette
 from mltrading.domain.bars import SECOND
 from mltrading.services.market import Chart
 
-FEWEST_SLOTS = 24  # a view of one bar is not one giant candle
+FEWEST_BARS = 8  # closest view, as in static/js/chart.js
+FEWEST_SLOTS = 24  # where all history is shorter: one bar is not one giant candle
 LEFT, TOP, BOTTOM = 8, 6, 24  # margins in pixels; the right one holds the price labels
 
 
@@ -78,11 +80,18 @@ def _plain(chart: Chart, palette: Palette) -> Figure:
 
 
 def x_window(chart: Chart) -> list[float]:
-    """The x range on screen: the visible bars, and room to the right of the newest."""
+    """The x range on screen: the visible bars (those before them too where they are too few), and
+    room to the right of the newest."""
     first, last = chart.first_visible - 0.5, chart.last_visible + 0.5
     if not chart.more_right and chart.last_visible == len(chart.bars) - 1:
         last += max(1.0, round((last - first) * 0.02))
-    return [max(min(first, last - FEWEST_SLOTS), first - FEWEST_SLOTS), last]
+    fewest = FEWEST_BARS if len(chart.bars) >= FEWEST_SLOTS else FEWEST_SLOTS
+    return [min(first, last - fewest), last]
+
+
+def first_on_screen(chart: Chart) -> int:
+    """Position of the leftmost bar that `x_window` shows."""
+    return max(0, math.ceil(x_window(chart)[0]))
 
 
 def _x_axis(
@@ -115,8 +124,10 @@ def _y_axis(pane: Pane, palette: Palette, fitted: list[float], places: int) -> F
         "griddash": "dot",
         "zeroline": False,
         "nticks": 8 if pane.number == 1 else 3,
-        "tickformat": f",.{places}f" if pane.number == 1 else "~s",
+        "exponentformat": "B",  # a billion shares are 1B, where SI says 1G
     }
+    if pane.number == 1:
+        return axis | {"tickformat": f",.{places}f"}
     if pane.fit == "percent":
         levels = [20, 80] if pane.name == "stoch" else [30, 70]
         return axis | {"tickmode": "array", "tickvals": levels, "tickformat": "d"}
@@ -133,13 +144,13 @@ def _price_scale(chart: Chart, fitted: list[float]) -> Figure:
 
 
 def base_price(chart: Chart) -> float:
-    """The close of the first visible bar: 0% of the percent scale."""
-    return float(chart.bars.close[chart.first_visible])
+    """The close of the first bar on screen: 0% of the percent scale."""
+    return float(chart.bars.close[first_on_screen(chart)])
 
 
 def _fitted(chart: Chart, pane: Pane) -> list[float]:
     """The y range of a pane for the bars on screen."""
-    rows = slice(chart.first_visible, chart.last_visible + 1)
+    rows = slice(first_on_screen(chart), chart.last_visible + 1)
     bars = chart.bars[rows]
     drawn = [d.lines for d in chart.indicators if d.pane == pane.name]
     lines = [line[rows] for group in drawn for line in group.values()]

@@ -12,6 +12,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, command, data, empty, simulated_mark, stale_mark
+from mltrading.dashboard.figures.candles import first_on_screen
 from mltrading.dashboard.figures.numbers import shown_decimals
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.bars import DAY
@@ -91,7 +92,7 @@ def note(chart: Chart, problems: Iterable[str]) -> list[Component]:
 
 def _facts(chart: Chart) -> list[Any]:
     trust = chart.trust
-    visible = chart.last_visible - chart.first_visible + 1
+    visible = chart.last_visible - first_on_screen(chart) + 1
     facts: list[Any] = [
         chart.interval.value + (", auto" if chart.auto else ""),
         html.Span(f"{visible} {'bar' if visible == 1 else 'bars'}", id="chart-bars"),
