@@ -141,7 +141,9 @@ def test_a_window_without_bars_keeps_the_table_and_its_reasons(
     market.made = {"count": 0}
     answer = shown(client, "?symbols=AAPL,IBM")
     assert answer["compare-chart-box.className"] == "is-empty"
-    assert "needs 3 sessions, the window has 0" in words(answer["compare-metrics.children"])
+    table = words(answer["compare-metrics.children"])
+    assert "needs 3 sessions, the window has 0" in table
+    assert "needs 1 session, the window has 0" in table
 
 
 def test_one_session_has_no_sharpe_and_says_why(
@@ -150,6 +152,7 @@ def test_one_session_has_no_sharpe_and_says_why(
     market.made = {"count": 1}
     table = words(shown(client, "?symbols=AAPL,IBM")["compare-metrics.children"])
     assert "— needs 3 sessions, the window has 1" in table
+    assert "— needs 3 common sessions, the window has 1" in table
     assert "nan" not in table.lower()
 
 

@@ -140,6 +140,14 @@ def test_short_windows_compare_intraday_bars_and_daily_metrics(stored: MemoryMar
     assert mixed.interval is Interval.D1  # A has no minutes
 
 
+def test_a_symbol_of_days_is_not_lost_beside_minutes_of_the_same_session(
+    stored: MemoryMarket,
+) -> None:
+    found = comparison(stored, "symbols=M1,A&range=1D")
+    assert found.interval is Interval.D1
+    assert [np.isfinite(line.values).sum() for line in found.lines] == [1, 1]
+
+
 def test_one_session_has_no_sharpe(stored: MemoryMarket) -> None:
     found = comparison(stored, "symbols=M1,M2&range=1D")
     assert found.interval is Interval.M1

@@ -156,7 +156,8 @@ def _intraday(sources: list[Source], window: Window) -> list[Interval]:
     """Intraday intervals, finest first, that every symbol with bars in a short window has."""
     if window.end - window.start > INTRADAY_UP_TO:
         return []
-    present = [s for s in sources if s.stored and s.first < window.end and s.newest >= window.start]
+    start = floor_start(window.start, Interval.D1)  # a day is stamped before its first minute
+    present = [s for s in sources if s.stored and s.first < window.end and s.newest >= start]
     return [
         interval
         for interval in Interval

@@ -77,10 +77,12 @@ def _cell(children: Children, class_name: str = "", title: str = "") -> Componen
 def _number(value: float, metric: str, sessions: int, said: Children) -> Component:
     """The figure with the sessions it rests on, or why it is not known."""
     if math.isfinite(value):
-        return _cell(said, title=f"rests on {sessions:,} sessions")
+        return _cell(said, title=f"rests on {sessions:,} session{'' if sessions == 1 else 's'}")
     needed = NEEDED_SESSIONS[metric]
     if sessions < needed:
-        return _cell(missing(f"needs {needed} sessions, the window has {sessions}"))
+        kind = "common session" if metric == "correlation" else "session"
+        needs = f"needs {needed} {kind}{'' if needed == 1 else 's'}"
+        return _cell(missing(f"{needs}, the window has {sessions}"))
     return _cell(missing("not defined: nothing moved over these sessions"))
 
 
