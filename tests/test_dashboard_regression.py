@@ -126,6 +126,17 @@ def test_f1_click_on_a_sector_filters_and_stays(page: Page) -> None:
     assert "Software" in industries and "Banks" not in industries
 
 
+def test_hovering_a_bar_names_its_group(page: Page) -> None:
+    overview(page)
+    page.painted("sector-chart", ".barlayer .point path")
+    bar = page.css("#sector-chart .barlayer .point path")
+    ActionChains(page.driver).move_to_element(bar).move_by_offset(1, 0).perform()
+    graph = "document.querySelector('#sector-chart .js-plotly-plot')"
+    name = page.js(f"return {graph}.data[0].customdata[0]")
+    label = "return document.querySelector('#sector-chart .hoverlayer').textContent"
+    page.until(lambda: name in page.js(label), f"a label that names {name}")
+
+
 def test_f2_click_on_an_industry_filters_and_its_badge_clears(page: Page) -> None:
     overview(page)
     everything = rows(page)
@@ -356,6 +367,17 @@ def test_symbol_search_opens_by_name_with_the_keyboard_alone(page: Page) -> None
     page.until_text("#symbol-options", "Goldman")
     page.type("#symbol-search", Keys.ARROW_DOWN, Keys.ENTER)
     chart_shown(page, "GS")
+
+
+def test_symbols_typed_faster_than_answered_open_the_last(page: Page) -> None:
+    page.open("/charts?symbol=AAPL")
+    chart_shown(page, "AAPL")
+    for code in ("IBM", "AAPL", "IBM", "GS"):
+        page.press(Keys.CONTROL, "k")
+        ActionChains(page.driver).send_keys(code, Keys.ENTER).perform()
+    chart_shown(page, "GS")
+    page.settle()
+    assert page.query["symbol"] == "GS"
 
 
 def test_compare_adds_by_enter_and_removes_by_chip(page: Page) -> None:

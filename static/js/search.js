@@ -10,6 +10,7 @@
   let active = -1;
   let timer = 0;
   let asked = 0;
+  let entered = { n: 0, text: "" }; // the newest Enter that the server decides on
   let shown = ""; // the symbol of the page, in the input whenever nobody types
 
   const input = () => document.getElementById("symbol-search");
@@ -29,9 +30,12 @@
     }, 0);
   }
 
-  function openSymbol(code) {
-    close();
-    input().blur();
+  /* `typing`: the user is writing the next one already, and keeps the input. */
+  function openSymbol(code, typing = false) {
+    if (!typing) {
+      close();
+      input().blur();
+    }
     if (mlt.address().path === "/charts") {
       mlt.patchQuery({ symbol: code, start: null, end: null });
     } else {
@@ -77,6 +81,7 @@
     else if (text) {
       clearTimeout(timer);
       asked += 1;
+      entered = { n: asked, text: input().value };
       mlt.set("search-enter", { data: { text, n: asked } });
     }
   }
@@ -131,7 +136,8 @@
   };
 
   callbacks.symbolFound = (found) => {
-    if (found && found.code) openSymbol(found.code);
+    if (!found || !found.code || found.n !== entered.n) return;
+    openSymbol(found.code, document.activeElement === input() && input().value !== entered.text);
   };
 
   const busy = (element) =>
@@ -142,6 +148,7 @@
     if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey) {
       event.preventDefault();
       input().focus();
+      input().select(); // also when it has the focus already: the next symbol replaces the text
     } else if (
       /^[a-z]$/i.test(event.key) &&
       !(event.ctrlKey || event.metaKey || event.altKey || busy(event.target))

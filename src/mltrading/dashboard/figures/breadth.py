@@ -91,7 +91,7 @@ def _layout(names: list[str], palette: Palette) -> Figure:
             "tickmode": "array",
             "tickvals": list(range(len(names))),
             "ticktext": labels,
-            "unifiedhovertitle": {"text": "<b>%{customdata}</b>"},
+            "showspikes": False,  # the title of the hover label names the row
         },
         "hovermode": "y unified",  # the whole row answers, however short its bar
         "hoverlabel": {
