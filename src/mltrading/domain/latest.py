@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -69,6 +70,5 @@ def _close(bars: Bars, position: int) -> float | None:
 
 def _months_earlier(day: date, months: int) -> date:
     """The same day of an earlier month, or that month's last."""
-    first = (np.datetime64(day, "M") - months).astype(date)
-    last = (np.datetime64(day, "M") - months + 1).astype("M8[D]").astype(date) - timedelta(days=1)
-    return date(first.year, first.month, min(day.day, last.day))
+    year, month = divmod(12 * day.year + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
