@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,6 +35,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "VENV": venv,
         "PYTHON": venv / "bin" / "python",
         "MADE_IN": venv / ".made-in",
+        "LOCK": tmp_path / ".cache" / "setup.lock",
     }
     for name, value in places.items():
         monkeypatch.setattr(module, name, value)
@@ -70,6 +75,33 @@ def test_a_step_that_fills_the_disk_is_told_as_that(
 def test_a_failed_step_repeats_what_the_command_said(bootstrap: ModuleType) -> None:
     with pytest.raises(bootstrap.SetupFailed, match="installing failed: no network"):
         bootstrap.run_step("installing", [sys.executable, "-c", "exit('no network')"])
+
+
+def test_a_second_set_up_of_the_folder_waits_for_the_first(
+    bootstrap: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with bootstrap.alone():
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with bootstrap.alone():
+        thread.start()
+        wait_until(lambda: "waiting" in capsys.readouterr().err, "the second says that it waits")
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_uv_trusts_whom_the_machine_trusts(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for authorities, wanted in ((3, {"UV_SYSTEM_CERTS": "true"}), (0, {})):
+        context = Mock(cert_store_stats=lambda known=authorities: {"x509_ca": known})
+        monkeypatch.setattr(bootstrap.ssl, "create_default_context", lambda made=context: made)
+        assert bootstrap.certificates() == wanted
 
 
 def test_a_moved_or_broken_environment_is_not_usable(bootstrap: ModuleType, tmp_path: Path) -> None:

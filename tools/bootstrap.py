@@ -6,9 +6,11 @@ stamp that tells make there is nothing to do is written last.
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MADE_IN = VENV / ".made-in"
+LOCK = ROOT / ".cache" / "setup.lock"
 LOCK_OF = {"run": "requirements-embedded.txt", "dev": "requirements-dev.txt"}
 NEEDED_MEGABYTES = {"run": 900, "dev": 1300}
 
@@ -32,12 +35,26 @@ class SetupFailed(Exception):
 def main(target: str) -> None:
     try:
         check_disk(target)
-        make_venv()
-        for title, command in steps(target):
-            run_step(title, command)
-        (VENV / f".installed-{target}").write_text(f"{ROOT}\n")
+        with alone():
+            make_venv()
+            for title, command in steps(target):
+                run_step(title, command)
+            (VENV / f".installed-{target}").write_text(f"{ROOT}\n")
     except OSError as error:
         raise SetupFailed(f"can not set up {VENV}: {error}") from error
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One set-up at a time: a second would take the first's half-made .venv for a broken one."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another set-up of this folder ...", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def steps(target: str) -> Iterator[tuple[str, list[str]]]:
@@ -107,7 +124,7 @@ def runs(*command: str) -> bool:
 
 def run_step(title: str, command: list[str]) -> None:
     """Run quietly under a ticking line; on failure raise with the last thing the command said."""
-    environment = {**os.environ, "UV_CACHE_DIR": cache_folder()}
+    environment = {**os.environ, "UV_CACHE_DIR": cache_folder(), **certificates()}
     with ticking(title):
         result = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -130,6 +147,13 @@ def cache_folder() -> str:
     except OSError:
         return str(ROOT / ".cache" / "uv")
     return str((usual if os.access(usual, os.W_OK) else ROOT / ".cache") / "uv")
+
+
+def certificates() -> dict[str, str]:
+    """Lets uv trust the authorities of this machine, as pip does, where it has any: a company's
+    proxy signs with one that uv does not bring along."""
+    known = ssl.create_default_context().cert_store_stats()["x509_ca"]
+    return {} if "UV_SYSTEM_CERTS" in os.environ or not known else {"UV_SYSTEM_CERTS": "true"}
 
 
 @contextmanager
