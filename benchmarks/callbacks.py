@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dash
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 PATH = "/_dash-update-component"
 
@@ -21,18 +22,20 @@ class Caller:
     """Fires the callback behind one output of `app` through its test client."""
 
     def __init__(self, app: dash.Dash, output: str) -> None:
-        self._client = app.server.test_client()
-        self._listed = self._client.get("/_dash-dependencies").get_json()
+        self._server = app.server
+        self._listed = app.server.test_client().get("/_dash-dependencies").get_json()
         self._output = output
 
     def __call__(self, **values: Any) -> Answer:
         body = payload(self._listed, self._output, values)
-        started = time.perf_counter()
-        answer = self._client.post(PATH, json=body, headers={"Accept-Encoding": "br"})
-        seconds = time.perf_counter() - started
-        if answer.status_code != 200:
-            raise RuntimeError(f"{self._output} answered {answer.status_code}")
-        return Answer(seconds, answer.data)
+        request = EnvironBuilder(PATH, method="POST", json=body, headers={"Accept-Encoding": "br"})
+        environment = request.get_environ()
+        started = time.perf_counter()  # the server's time alone, without the client's
+        chunks, status, _ = run_wsgi_app(self._server, environment, buffered=True)
+        answer = Answer(time.perf_counter() - started, b"".join(chunks))
+        if not status.startswith("200"):
+            raise RuntimeError(f"{self._output} answered {status}")
+        return answer
 
 
 def payload(listed: list[dict[str, Any]], output: str, values: dict[str, Any]) -> dict[str, Any]:
