@@ -156,6 +156,12 @@ def test_one_session_has_no_sharpe_and_says_why(
     assert "nan" not in table.lower()
 
 
+def test_one_bar_says_why_no_line_is_drawn(client: CallbackClient, market: KnownMarket) -> None:
+    market.made = {"count": 1}
+    note = words(shown(client, "?symbols=AAPL,IBM")["compare-note.children"])
+    assert "1 point ·" in note and "choose a longer range" in note
+
+
 def test_what_was_ignored_in_the_address_is_said(client: CallbackClient) -> None:
     answer = shown(client, "?symbols=AAPL&mode=logarithmic")
     assert "mode='logarithmic' ignored" in words(answer["compare-note.children"])

@@ -269,6 +269,9 @@ def _basis(comparison: Comparison) -> list[str]:
         "indexed": "100 is each line's first visible bar",
         "price": "prices in each symbol's own currency",
     }[comparison.view.mode]
+    if len(labels) == 1:
+        only = f"{comparison.interval.value}, 1 point · {labels[0]} · adjusted"
+        return [only, "One bar makes no line; choose a longer range."]
     drawn = f"{comparison.interval.value}, {len(labels)} points"
     return [f"{drawn} · {labels[0]} to {labels[-1]} · adjusted · {start}"]
 
