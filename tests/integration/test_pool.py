@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from mltrading.adapters.postgres import pool
 from mltrading.adapters.postgres.connection import connect, parameters, place
 from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.pool import Database
@@ -102,6 +103,22 @@ def test_a_slow_statement_ends_at_its_limit(database: Database) -> None:
 
 
 # Connections that break.
+
+
+def test_a_server_that_ends_nothing_by_itself_is_hung_up_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.2)
+
+    def frozen(connection: Connection) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0; SELECT pg_sleep(60)")
+
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="no answer from the database"):
+        database.read(frozen, timeout_seconds=0.2)
+    assert time.monotonic() - started < 10
+    assert database.read(lambda connection: connection.closed) == 0
 
 
 def test_dead_idle_connections_are_replaced_unseen(database: Database, database_url: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import os
 import random
+import socket
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg2
@@ -31,6 +32,7 @@ Result = TypeVar("Result")
 RECYCLE_SECONDS = 1800
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
+GRACE_SECONDS = 2.0  # for the server to end a statement by itself before we hang up
 IDLE_LIMIT_SECONDS = 60  # a hung client must not hold its locks for ever
 
 
@@ -48,7 +50,8 @@ class Database:
     """Connections to `url`: at most `pool_size` kept, twice as many for moments.
 
     `wait_seconds` bounds the wait for a free connection, `outage_seconds` the wait for a server
-    that restarts, `timeout_seconds` each statement of a reader or writer. Every failure to reach
+    that restarts, `timeout_seconds` each statement of a reader or writer and, with GRACE_SECONDS
+    more, all of its transaction: a server that froze ends nothing by itself. Every failure to reach
     the server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's.
     """
 
@@ -138,8 +141,9 @@ class Database:
         )
         connection = _driver(proxy)
         try:
-            yield connection
-            connection.commit()
+            with _hung_up_after(connection, seconds):
+                yield connection
+                connection.commit()
         except psycopg2.errors.QueryCanceled:
             raise DatabaseUnavailable(
                 f"the database took longer than {seconds:g} s: ask for less, or try again later"
@@ -217,6 +221,29 @@ class Database:
                     use_lifo=True,  # so that the extra ones of a busy moment grow old and go
                 )
             return self._pool
+
+
+@contextmanager
+def _hung_up_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Break the connection of a block that takes longer than its statement limit and a grace; the
+    block ends with one of GONE. 0 sets no limit."""
+    if not seconds:
+        yield
+        return
+    line = socket.socket(fileno=os.dup(connection.fileno()))  # ours, whatever libpq does to its own
+    timer = threading.Timer(seconds + GRACE_SECONDS, _hang_up, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        line.close()
+
+
+def _hang_up(line: socket.socket) -> None:
+    with suppress(OSError):  # it is over already
+        line.shutdown(socket.SHUT_RDWR)
 
 
 class _Lost(Exception):
