@@ -155,6 +155,7 @@ def test_f3_analyze_opens_the_chart_of_that_row(page: Page) -> None:
     chart_shown(page, "MSFT")
     assert (page.path, page.query["symbol"]) == ("/charts", "MSFT")
     assert page.css("#symbol-search").get_property("value") == "MSFT"
+    assert page.driver.title.startswith("MSFT")  # several tabs, told apart
 
 
 def test_f4_compare_on_two_rows_compares_them(page: Page) -> None:

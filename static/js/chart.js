@@ -243,7 +243,10 @@
     attach(gd);
     state.paintedSpan = meta.ts.length ? chart.range()[1] - chart.range()[0] : Infinity;
     chart.home = meta.ts.length ? chart.range() : null;
-    if (meta.symbol) remember(meta.symbol);
+    if (meta.symbol) {
+      remember(meta.symbol);
+      document.title = `${meta.symbol} · Charts · MLTrading`; // several tabs, told apart
+    }
     if (chart.moved) chart.moved();
   }
 

@@ -32,6 +32,7 @@ Result = TypeVar("Result")
 RECYCLE_SECONDS = 1800
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
+OPENING_SECONDS = 3.0
 GRACE_SECONDS = 2.0  # for the server to end a statement by itself before we hang up
 IDLE_LIMIT_SECONDS = 60  # a hung client must not hold its locks for ever
 
@@ -183,12 +184,14 @@ class Database:
             fresh = not proxy.info.get("used", False)
             proxy.info["used"] = True
             try:
-                with _driver(proxy).cursor() as cursor:
+                driver = _driver(proxy)
+                with _hung_up_after(driver, OPENING_SECONDS), driver.cursor() as cursor:
                     cursor.execute(opening)
                 return proxy
             except GONE:
                 proxy.invalidate()
                 proxy.close()
+                self.close()  # a frozen server costs the wait once, not once for each idle one
                 if fresh:
                     raise
             except BaseException:

@@ -90,7 +90,12 @@ def _indicator(
     places = _places(pane, places)
     traces: list[Figure] = []
     for name, values in drawn.lines.items():
-        about = {"pane": pane.name, "label": drawn.label, "line": name, "decimals": places}
+        about = {
+            "pane": pane.name,
+            "label": drawn.label,
+            "line": _LINE_NAMES.get(name, name),
+            "decimals": places,
+        }
         if pane.name == "obv":
             about["short"] = True
         if name == "histogram":
@@ -104,6 +109,7 @@ def _indicator(
 
 _ONE_COLOUR = ("bbands",)
 """Indicators whose lines are one thing: a band."""
+_LINE_NAMES = {"plus_di": "+DI", "minus_di": "−DI"}  # as traders write them
 
 
 def _colours(drawn: IndicatorLines) -> int:

@@ -69,7 +69,8 @@ def _quote(chart: Chart) -> list[Component]:
         return []
     places = shown_decimals(quote.close)
     last = html.Span(f"{quote.close:,.{places}f}", className="chart-last")
-    currency = html.Span(chart.symbol.currency, className="muted chart-currency")
+    unit = f"{chart.symbol.currency} adjusted" if chart.trust.adjusted else chart.symbol.currency
+    currency = html.Span(unit, className="muted chart-currency")
     return [last, currency, *_change(quote, places)]
 
 

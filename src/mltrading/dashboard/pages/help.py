@@ -47,7 +47,8 @@ MARKS: tuple[tuple[Children, str], ...] = (
 FIGURES: tuple[tuple[str, str], ...] = (
     (
         "1 day, 1 week, 1 month, 1 year",
-        "Adjusted close of the newest session over the adjusted close that long before, minus one.",
+        "Adjusted close of the newest session (the column Last, adj.) over the adjusted close that "
+        "long before, minus one.",
     ),
     (
         "52 weeks",
