@@ -121,6 +121,21 @@ def test_a_server_that_ends_nothing_by_itself_is_hung_up_on(
     assert database.read(lambda connection: connection.closed) == 0
 
 
+def test_a_kept_connection_that_froze_is_hung_up_on_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.warm()
+    monkeypatch.setattr(pool, "OPENING_SECONDS", 0.2)
+    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.2)
+    frozen = iter(["SELECT pg_sleep(60)"])  # for the kept one; the next is new, and answers
+    real = database._checked_connection
+    monkeypatch.setattr(database, "_checked_connection", lambda _: real(next(frozen, "SELECT 1")))
+    started = time.monotonic()
+    assert database.read(lambda connection: connection.closed, timeout_seconds=1) == 0
+    assert time.monotonic() - started < 10
+    assert next(frozen, None) is None
+
+
 def test_dead_idle_connections_are_replaced_unseen(database: Database, database_url: str) -> None:
     for attempt in (database.read, database.write):
         with ThreadPoolExecutor(4) as threads:
