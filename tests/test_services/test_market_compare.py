@@ -56,6 +56,13 @@ def test_lines_start_at_their_first_visible_value(
         assert (line.base_price, line.base_ts) == (own.close[0], own.ts[0])
 
 
+def test_time_in_which_nobody_traded_is_said(stored: MemoryMarket) -> None:
+    found = comparison(stored, "symbols=OLD,YOUNG&range=ALL")
+    said = [note for note in found.notes if note.startswith("No bars between")]
+    assert said == ["No bars between 2013-02-25 and 2023-10-02: the axis leaves that time out."]
+    assert not [n for n in comparison(stored, "symbols=A,B").notes if n.startswith("No bars")]
+
+
 def test_rows_measure_daily_closes_of_the_window(stored: MemoryMarket) -> None:
     found = comparison(stored, "symbols=A,B&start=2020-01-02&end=2021-01-01")
     own = [days(stored, code, "2020-01-02", "2021-01-01") for code in ("A", "B")]

@@ -31,6 +31,7 @@ DEFAULT_RANGE = Range.Y1
 LATE = 7 * DAY
 """A history that begins later or ends earlier than the others' by more than this is said."""
 INTRADAY_UP_TO = 10 * DAY
+LONG_PAUSE = 10  # bars, days at least; holidays are shorter
 """Longer windows compare days: sessions line up across exchanges, hours do not."""
 
 
@@ -105,7 +106,7 @@ def build(
         rows=[_row(symbol, own, days[0]) for symbol, own in zip(symbols, days, strict=True)],
         window_start=window.start,
         window_end=window.end,
-        notes=[*notes, *moved, *_notes(symbols, sources, days, interval)],
+        notes=[*notes, *moved, *_pause(ts, interval), *_notes(symbols, sources, days, interval)],
     )
 
 
@@ -236,6 +237,18 @@ def _notes(
     if interval is not Interval.D1:
         notes.append(f"Lines are {interval.value} closes; the table rests on daily closes.")
     return notes
+
+
+def _pause(ts: Times, interval: Interval) -> list[str]:
+    """The longest time that the axis leaves out because nobody traded, where it is long."""
+    if len(ts) < 2:
+        return []
+    steps = np.diff(ts)
+    longest = int(np.argmax(steps))
+    if steps[longest] <= LONG_PAUSE * max(interval.length, DAY):
+        return []
+    gone, back = (date_text(int(t)) for t in ts[longest : longest + 2])
+    return [f"No bars between {gone} and {back}: the axis leaves that time out."]
 
 
 def _span_notes(symbol: Symbol, source: Source, own: Bars, first: int, last: int) -> list[str]:
