@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -111,3 +112,17 @@ def test_a_command_runs_as_it_is_told(tmp_path: Path) -> None:
         check=True,
     )
     assert answer.stdout == "a b\n"
+
+
+def test_a_server_that_hangs_in_its_stop_is_ended_for_good(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_LIMIT_SECONDS", 0.1)
+    program = "import signal, sys; signal.signal(2, signal.SIG_IGN); print(1, flush=True); input()"
+    command = [sys.executable, "-I", "-S", "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        keeper = supervisor._Supervisor(str(tmp_path), "same", 0, command)
+        keeper._server = process.pid
+        keeper._stop_after_last_user()
+        assert process.wait(timeout=10) == -signal.SIGQUIT

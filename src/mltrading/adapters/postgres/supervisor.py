@@ -27,6 +27,7 @@ import time
 
 LOG_LIMIT = 16 * 1024 * 1024
 ORPHAN_WAIT_SECONDS = 60.0
+STOP_LIMIT_SECONDS = 60.0
 RESTART_WAIT_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_AFTER_SECONDS = 30.0
 
@@ -228,6 +229,10 @@ class _Supervisor:
             self._stop_asked.release()
             if self._server:
                 os.kill(self._server, signal.SIGINT)  # "fast": ends sessions, loses nothing
+        time.sleep(STOP_LIMIT_SECONDS)  # this thread ends with the process
+        with self._guard:
+            if self._server:  # seen where the disk was full: it waits for its checkpointer for ever
+                os.kill(self._server, signal.SIGQUIT)  # the next start recovers from the log
 
     def _await_last_user(self) -> None:
         """Both locks are kept until the process ends: a starter waits for the end of the stop."""
