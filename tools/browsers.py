@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from dash.testing.browser import Browser
 from selenium.webdriver import ChromeOptions, FirefoxOptions
 
 BROWSERS = ("chromium", "firefox")
+DOWNLOADS = Path(__file__).parents[1] / ".cache" / "downloads"
 
 _QUIET_CHROMIUM = (
     "--disable-background-networking",
@@ -114,13 +114,14 @@ def start(browser: str, width: int = 1440, height: int = 900) -> Browser:
     os.environ["SE_AVOID_STATS"] = "true"
     os.environ["SE_CHROMEDRIVER"] = driver("chromium") or ""
     os.environ["SE_GECKODRIVER"] = driver("firefox") or ""
+    DOWNLOADS.mkdir(parents=True, exist_ok=True)
     make = _chromium if browser == "chromium" else _firefox
     started = Browser(
         browser="chrome" if browser == "chromium" else "firefox",
         headless=True,
         options=[make(width, height)],
         percy_run=False,
-        download_path=tempfile.mkdtemp(prefix="mltrading-downloads-"),
+        download_path=str(DOWNLOADS),
     )
     started.driver.implicitly_wait(0)
     return started

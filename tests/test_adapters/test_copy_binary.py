@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import numpy as np
+import psycopg2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from psycopg2 import sql
 
-from mltrading.adapters.postgres.copy_binary import BrokenStream, decode, encode
+from mltrading.adapters.postgres.copy_binary import BrokenStream, copy_in, decode, encode
 
 COLUMNS = np.dtype(
     [("a", "i2"), ("b", "i4"), ("c", "i8"), ("d", "f8"), ("e", "?"), ("at", "M8[us]")]
@@ -66,3 +69,19 @@ def test_another_stream_is_an_error_and_never_garbage(stream: bytes, reason: str
 def test_a_plain_array_has_no_columns_to_encode() -> None:
     with pytest.raises(TypeError, match="structured"):
         encode(np.zeros(3))
+
+
+def test_a_server_that_dies_in_a_copy_is_quoted_not_guessed_at() -> None:
+    """As psycopg2 2.9 does: what the server said goes to sys.excepthook, what is raised is vague."""
+
+    class Dying:
+        def copy_expert(self, statement: object, stream: object, size: int) -> None:
+            printed = SystemError("<function decode> returned a result with an exception set")
+            printed.__cause__ = psycopg2.errors.DiskFull("could not write to file")
+            sys.excepthook(SystemError, printed, None)
+            raise psycopg2.OperationalError("invalid socket")
+
+    hook = sys.excepthook
+    with pytest.raises(psycopg2.errors.DiskFull, match="could not write"):
+        copy_in(Dying(), sql.Identifier("bars_1m"), np.zeros(1, [("ts", "i8")]))
+    assert sys.excepthook is hook

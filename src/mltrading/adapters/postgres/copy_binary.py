@@ -9,12 +9,15 @@ i8 bigint, f8 float8, ? boolean, M8[us] timestamptz (UTC).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
 import numpy as np
+import psycopg2
 from numpy.typing import NDArray
 from psycopg2 import errors, sql
 
@@ -66,12 +69,29 @@ def copy_in(cursor: Any, table: sql.Composable, rows: Rows) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, _names(rows.dtype)))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)
     try:
-        cursor.copy_expert(statement, _Pieces(rows), _PIECE)
+        with _last_words():
+            cursor.copy_expert(statement, _Pieces(rows), _PIECE)
     except errors.QueryCanceled as error:
         # psycopg2 hands what read() raised to the server, which answers that it was cancelled.
         if "read() call: KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from None
         raise
+
+
+@contextmanager
+def _last_words() -> Iterator[None]:
+    """Raise what a server said before it died (a full disk ends it in a COPY): psycopg2 prints
+    that through sys.excepthook, and raises only that the connection is gone."""
+    said: list[BaseException] = []
+    hook = sys.excepthook
+    sys.excepthook = lambda kind, error, trace: said.append(error)
+    try:
+        yield
+    except psycopg2.Error as vague:
+        causes = [error.__cause__ or error for error in said]
+        raise next((c for c in causes if isinstance(c, psycopg2.Error)), vague) from None
+    finally:
+        sys.excepthook = hook
 
 
 def copy_out(cursor: Any, query: bytes, dtype: np.dtype[np.void]) -> Rows:

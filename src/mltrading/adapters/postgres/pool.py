@@ -150,6 +150,8 @@ class Database:
                 f"the database took longer than {seconds:g} s: ask for less, or try again later"
             ) from None
         except psycopg2.errors.DiskFull:
+            if connection.closed:  # it could not even write its log, and ended
+                proxy.invalidate()
             raise DatabaseUnavailable(
                 "the disk of the database is full: nothing was saved; make room and try again"
             ) from None
