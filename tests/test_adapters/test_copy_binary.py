@@ -72,7 +72,7 @@ def test_a_plain_array_has_no_columns_to_encode() -> None:
 
 
 def test_a_server_that_dies_in_a_copy_is_quoted_not_guessed_at() -> None:
-    """As psycopg2 2.9 does: what the server said goes to sys.excepthook, what is raised is vague."""
+    """psycopg2 2.9 hands what the server said to sys.excepthook, and raises something vague."""
 
     class Dying:
         def copy_expert(self, statement: object, stream: object, size: int) -> None:
