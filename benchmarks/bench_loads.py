@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dash.testing.browser import Browser
+
 from benchmarks.report import Row, row
 from tools.browsers import start
 
@@ -29,7 +31,7 @@ def measure(url: str) -> list[Row]:
     return rows
 
 
-def _load(browser: object, url: str, ready: str) -> int:
-    browser.driver.get(url)  # type: ignore[attr-defined]
-    browser.wait_for_element(ready, timeout=20)  # type: ignore[attr-defined]
-    return int(browser.driver.execute_script(_TRANSFERRED))  # type: ignore[attr-defined]
+def _load(browser: Browser, url: str, ready: str) -> int:
+    browser.driver.get(url)
+    browser.wait_for_element(ready, timeout=20)
+    return int(browser.driver.execute_script(_TRANSFERRED))

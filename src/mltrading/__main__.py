@@ -109,8 +109,7 @@ def guarded(run: Callable[[], int]) -> int:
         return _fail(f"disk full while writing {error.filename or 'a file'}; free some space")
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        # psycopg2 may not be loaded, so its error is known by its code.
+    except Exception as error:  # psycopg2 may not be loaded, so its error is known by its code
         if getattr(error, "pgcode", None) != DATABASE_DISK_FULL:
             raise
         return _fail("the disk of the database is full; free some space and run again")

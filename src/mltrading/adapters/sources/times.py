@@ -44,10 +44,6 @@ class TimeForm:
 
     pattern: str
 
-    @property
-    def zoned(self) -> bool:
-        return self.pattern == "epoch" or "%z" in self.pattern
-
 
 ISO = TimeForm("iso")
 EPOCH = TimeForm("epoch")

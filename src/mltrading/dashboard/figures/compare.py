@@ -23,7 +23,6 @@ DASHES = ("solid", "solid", _DASHED, _DASHED, _DOTTED, _DOTTED, _MIXED, _MIXED)
 """Dash of each of the eight lines, with gaps too short to hide a move; two lines of one dash
 differ clearly in grey as well."""
 
-MODE_LABELS = {"percent": "Change", "indexed": "Indexed to 100", "price": "Price"}
 _BASES = {"percent": 0.0, "indexed": 100.0}
 _SUFFIXES = {"percent": "%"}
 _LABEL_LENGTH = 9  # characters of a symbol that fit beside the plot
