@@ -6,6 +6,8 @@ BIN := .venv/bin
 LOCKS := pyproject.toml CHANGELOG.md tools/bootstrap.py tools/bootstrap.txt
 RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
+TOOLS := .venv-tools
+TOOLS_STAMP := $(TOOLS)/.installed
 
 # A stamp holds the folder it was made in: after a move, or with PYTHON given, set up again.
 ifneq ($(shell cat $(RUN_STAMP) 2>/dev/null),$(CURDIR))
@@ -14,15 +16,19 @@ endif
 ifneq ($(shell cat $(DEV_STAMP) 2>/dev/null),$(CURDIR))
 $(DEV_STAMP): FORCE
 endif
+ifneq ($(shell cat $(TOOLS_STAMP) 2>/dev/null),$(CURDIR))
+$(TOOLS_STAMP): FORCE
+endif
 ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run test smoke check bench screenshots lock clean FORCE
+.PHONY: help run test test-delivery smoke check bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
 	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
+	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
 	@echo 'make smoke   the quick regression set'
 	@echo 'make check   formatting, lint, types, architecture'
 	@echo 'make bench   ratios against a plain app and against the limit'
@@ -35,6 +41,12 @@ $(RUN_STAMP): requirements-embedded.txt $(LOCKS)
 
 $(DEV_STAMP): requirements-dev.txt $(LOCKS)
 	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh dev
+
+# The programs that judge the pipeline live apart: their packages would bend the application's.
+$(TOOLS_STAMP): $(DEV_STAMP) requirements-tools.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(TOOLS)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(TOOLS)/bin/python requirements-tools.txt
+	@printf '%s' '$(CURDIR)' > $@
 
 # Compiled modules are kept whatever the shell says: the next start is seconds faster for it.
 run: $(RUN_STAMP)
@@ -49,13 +61,17 @@ ifdef PG
 	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m database
 else
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 2 --dist load --cov --cov-report=term --durations=10
+	$(PYTEST) -q -n 2 --dist load --ignore=tests/test_delivery --cov --cov-report=term --durations=10
 endif
+
+test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
+	@$(BIN)/python -m tools.setup_tests
+	$(PYTEST) -q -n 2 --dist load tests/test_delivery --cov=delivery --cov-report=term --durations=10
 
 smoke: $(DEV_STAMP)
 	@$(PYTEST) -q -m smoke
 
-FORMATTED := src tests tools benchmarks
+FORMATTED := src delivery tests tools benchmarks
 
 check: $(DEV_STAMP)
 	$(BIN)/black --check --quiet $(FORMATTED)
@@ -83,6 +99,12 @@ lock: $(DEV_STAMP)
 	$(UV_COMPILE) --extra embedded --constraint requirements.txt --output-file requirements-embedded.txt
 	$(UV_COMPILE) --extra embedded --group dev --constraint requirements-embedded.txt \
 		--output-file requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command 'make lock' --group pyproject.toml:tools \
+		--output-file requirements-tools.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command 'make lock' --constraint requirements.txt \
+		delivery/requirements.in --output-file delivery/requirements.txt
 
 clean:
-	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf .venv .venv-tools .cache build dist .mypy_cache .pytest_cache .hypothesis .coverage htmlcov
