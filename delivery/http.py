@@ -14,8 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +28,7 @@ from urllib3.exceptions import (
 )
 
 from delivery.errors import PlatformError
+from delivery.replies import ADVICE, Refusal, asked_wait, is_limited, refusal
 
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -37,7 +36,6 @@ ATTEMPTS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 20.0
 LONGEST_WAIT_ASKED = 120.0  # a platform that asks for more is answered by the next run
 LONGEST_ANSWER = 64 * 1024 * 1024
-MESSAGE_LENGTH = 300
 
 Body = dict[str, Any] | list[Any] | bytes | None
 
@@ -140,13 +138,13 @@ class Client:
         url = self._address(path)
         for attempt in range(1, self.attempts + 1):
             try:
-                return self._once(method, url, body, headers or {})
+                return self._once(what, method, url, body, headers or {})
             except _Failed as failed:
                 again = safe or not failed.sent
                 if not again or attempt == self.attempts:
                     raise self._given_up(what, failed, again) from None
                 pause = failed.wait or min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
-                self.tell(f"{what} {self._clean(str(failed))}; asking again in {pause:g} s")
+                self.tell(f"{what} {failed}; asking again in {pause:g} s")
                 self.sleep(pause)
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
@@ -158,12 +156,14 @@ class Client:
         return url
 
     def _given_up(self, what: str, failed: _Failed, repeated: bool) -> PlatformError:
-        text = self._clean(f"{what} {failed}")
+        text = f"{what} {failed}"
         if not repeated:
             return Unsettled(f"{text}; whether it was carried out is unknown", failed.status)
         return PlatformError(f"{text}, {self.attempts} times; run again later", failed.status)
 
-    def _once(self, method: str, url: str, body: Body, extra: Mapping[str, str]) -> Answer:
+    def _once(
+        self, what: str, method: str, url: str, body: Body, extra: Mapping[str, str]
+    ) -> Answer:
         raw = isinstance(body, bytes)
         headers = {"accept": "application/json", "user-agent": "mltrading-delivery"}
         headers |= {name.lower(): value for name, value in {**self.headers, **extra}.items()}
@@ -191,26 +191,26 @@ class Client:
         except (HTTPError, OSError) as error:
             raise _Failed(f"was broken off ({_reason(error)})", sent=True) from None
         try:
-            return self._judge(method, url, response)
+            return self._judge(what, response)
         finally:
             response.close()
 
-    def _judge(self, method: str, url: str, response: urllib3.BaseHTTPResponse) -> Answer:
+    def _judge(self, what: str, response: urllib3.BaseHTTPResponse) -> Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
         status = response.status
         content = self._read(response)
         if 200 <= status < 300:
             return Answer(status, _parsed(content, headers, status), headers)
-        said = _message(content)
-        if status == 429 or _limited(status, headers):
+        said = refusal(self._without_key(content))
+        if status == 429 or is_limited(status, headers):
             raise self._slow_down(status, said, headers)
         if status >= 500:
             raise _Failed(f"answered {status}{said.text}", sent=True, status=status)
         advice = self.advice.get(said.id) or self.advice.get(status) or ADVICE.get(status, "")
         if 300 <= status < 400:
             advice = f"it moved to {_shown(headers.get('location', 'an address not said'))}"
-        text = f"{self.service}: {method} {_shown(url)} answered {status}{said.text}"
-        raise PlatformError(self._clean(f"{text}; {advice}" if advice else text), status)
+        text = f"{what} answered {status}{said.text}"
+        raise PlatformError(f"{text}; {advice}" if advice else text, status)
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         """The whole body; a body that drips is as silent as one that does not come."""
@@ -228,8 +228,8 @@ class Client:
             raise _Failed(f"broke off its answer ({_reason(error)})", sent=True) from None
         return b"".join(parts)
 
-    def _slow_down(self, status: int, said: _Said, headers: Mapping[str, str]) -> Exception:
-        wait = _asked_wait(headers)
+    def _slow_down(self, status: int, said: Refusal, headers: Mapping[str, str]) -> Exception:
+        wait = asked_wait(headers)
         if wait > LONGEST_WAIT_ASKED:
             return PlatformError(
                 f"{self.service}: its limit of requests is used up; it asks to wait {wait:.0f} s,"
@@ -239,42 +239,13 @@ class Client:
         why = f"answered {status}: too many requests{said.text}"
         return _Failed(why, sent=False, status=status, wait=wait)
 
-    def _clean(self, text: str) -> str:
-        """Without the credential, should a platform's message hold it."""
-        for value in self.headers.values():
-            for secret in value.split():
-                if len(secret) >= 12:
-                    text = text.replace(secret, "***")
-        return text
-
-
-ADVICE: dict[int, str] = {
-    401: "the key was refused: it is wrong, expired or revoked",
-    403: "the key has no right to do this",
-    404: "there is no such thing, or the key may not see it",
-    422: "the request does not fit what is there",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    id: str
-    text: str
-
-
-def _message(content: bytes) -> _Said:
-    """What the platform says of its refusal: {id, message} of Heroku, {message} of others."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return _Said("", "")
-    if not isinstance(body, dict):
-        return _Said("", "")
-    name, message = body.get("id"), body.get("message")
-    name = name if isinstance(name, str) else ""
-    words = ": ".join(part for part in (name, message) if isinstance(part, str) and part)
-    words = re.sub(r"[^\S ]+|[\x00-\x1f\x7f]+", " ", words)[:MESSAGE_LENGTH]
-    return _Said(name, f" ({words})" if words else "")
+    def _without_key(self, content: bytes) -> bytes:
+        """A refusal that repeats the credential is printed without it."""
+        secrets = [word for value in self.headers.values() for word in value.split()]
+        for secret in secrets:
+            if len(secret) >= 12:
+                content = content.replace(secret.encode(), b"***")
+        return content
 
 
 def _parsed(content: bytes, headers: Mapping[str, str], status: int) -> Any:
@@ -285,31 +256,6 @@ def _parsed(content: bytes, headers: Mapping[str, str], status: int) -> Any:
     except (ValueError, RecursionError):
         kind = headers.get("content-type", "a body of no type")
         raise _Failed(f"answered {status} with {kind[:60]!r} that is not JSON", sent=True) from None
-
-
-def _limited(status: int, headers: Mapping[str, str]) -> bool:
-    """GitHub refuses too many requests with a 403."""
-    return status == 403 and (
-        "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
-    )
-
-
-def _asked_wait(headers: Mapping[str, str]) -> float:
-    """Seconds a platform asks to wait, 0 where it does not say (in a way we know)."""
-    text = headers.get("retry-after", "").strip()
-    now = datetime.now(timezone.utc)
-    try:
-        if text.isascii() and text.isdigit():
-            return float(text[:9])
-        if text:
-            moment = parsedate_to_datetime(text)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-            return max(0.0, (moment - now).total_seconds())
-        if headers.get("x-ratelimit-remaining") == "0":
-            return max(0.0, int(headers.get("x-ratelimit-reset", "")) - now.timestamp())
-    except (ValueError, OverflowError):
-        pass
-    return 0.0
 
 
 def _split(service: str, url: str) -> SplitResult:
