@@ -445,6 +445,35 @@ def test_an_interval_longer_than_the_spacing_is_refused(tmp_path: Path) -> None:
         read(write(tmp_path, rows), interval=Interval.D1)
 
 
+SPARSE_4H = [
+    *(
+        "2024-03-08T14:30Z",
+        "2024-03-08T18:30Z",
+        "2024-03-11T13:30Z",
+    ),  # summer time began on the 10th
+    *("2024-03-12T17:30Z", "2024-03-14T13:30Z", "2024-03-19T17:30Z"),
+]
+
+
+def _rows_at(stamps: list[str]) -> str:
+    return "Time,Open,High,Low,Close\n" + "\n".join(f"{stamp},10,12,9,11" for stamp in stamps)
+
+
+def test_a_given_interval_holds_over_a_change_of_the_clocks(tmp_path: Path) -> None:
+    """What divides the distances of such bars is an hour, though none is nearer than 4."""
+    bars, refused, file = read(write(tmp_path, _rows_at(SPARSE_4H)), interval=Interval.H4)
+    assert (len(bars), refused, file.interval) == (6, [], Interval.H4)
+
+
+def test_a_given_interval_is_refused_where_sparse_bars_would_overlap(tmp_path: Path) -> None:
+    near = [*SPARSE_4H, "2024-03-19T19:30Z"]
+    with pytest.raises(ImportFailed, match="too close for --interval 4h"):
+        read(write(tmp_path, _rows_at(near)), interval=Interval.H4)
+    off = [*SPARSE_4H, "2024-03-20T17:31Z"]
+    with pytest.raises(ImportFailed, match="1 minutes apart, too close for --interval 4h"):
+        read(write(tmp_path, _rows_at(off)), interval=Interval.H4)
+
+
 def test_folders_and_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportFailed, match="is a folder"):
         read(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mltrading.domain.bars import DAY, INTERVALS, Interval, Times
+from mltrading.domain.bars import DAY, HOUR, INTERVALS, Interval, Times
 from mltrading.errors import ImportFailed
 
 _ALLOWED = ", ".join(i.value for i in INTERVALS if i.stored)
@@ -45,7 +45,7 @@ def refuse_derived(asked: Interval | None) -> None:
 
 def _refuse_contradiction(asked: Interval, apart: Times, dates_only: bool, name: str) -> None:
     step = _step(apart)
-    if step is not None and step < asked.length:
+    if step is not None and step < asked.length and not _clock_changes(asked, apart):
         raise ImportFailed(
             f"{name}: its bars are {_span(step)} apart, too close for --interval {asked.value}"
         )
@@ -53,6 +53,14 @@ def _refuse_contradiction(asked: Interval, apart: Times, dates_only: bool, name:
         raise ImportFailed(
             f"{name}: its dates have no time, so --interval {asked.value} can not be"
         )
+
+
+def _clock_changes(asked: Interval, apart: Times) -> bool:
+    """Whether changes of the clocks, of an hour or a half, explain all that is odd in distances:
+    on a local clock bars of 4 hours or a day can lie that much nearer to each other."""
+    if asked.length <= HOUR:
+        return False
+    return bool(apart.min() >= asked.length - HOUR and np.gcd.reduce(apart) % (HOUR // 2) == 0)
 
 
 def _distances(walls: Times, symbols: NDArray[np.int32]) -> Times:
