@@ -144,7 +144,21 @@ def test_short_windows_compare_intraday_bars_and_daily_metrics(stored: MemoryMar
     assert len(found.ts) == 5 * 78
     assert found.rows[0].metrics.sessions == 5
     mixed = comparison(stored, "symbols=M1,A&start=2024-06-24&end=2024-06-29")
-    assert mixed.interval is Interval.D1  # A has no minutes
+    assert mixed.interval is Interval.D1
+    assert "Lines are daily: A has no intraday bars in this window." in mixed.notes
+    both = comparison(stored, "symbols=M1,A,B&start=2024-06-24&end=2024-06-29")
+    assert "Lines are daily: A, B have no intraday bars in this window." in both.notes
+
+
+@pytest.mark.parametrize(
+    "query", ["symbols=A,B&range=1D", "symbols=M1,A&range=1M", "symbols=M1,M2&range=1M"]
+)
+def test_nobody_is_blamed_for_daily_lines_that_none_could_avoid(
+    stored: MemoryMarket, query: str
+) -> None:
+    found = comparison(stored, query)
+    assert found.interval is Interval.D1
+    assert not [note for note in found.notes if note.startswith("Lines are")]
 
 
 def test_a_symbol_of_days_is_not_lost_beside_minutes_of_the_same_session(
@@ -159,6 +173,7 @@ def test_one_session_has_no_sharpe(stored: MemoryMarket) -> None:
     found = comparison(stored, "symbols=M1,M2&range=1D")
     assert found.interval is Interval.M1
     assert found.rows[0].metrics.sessions == 1
+    assert "Lines are 1m closes; the table rests on one daily close." in found.notes
     assert np.isnan(found.rows[0].metrics.sharpe) and np.isnan(found.rows[0].correlation)
 
 

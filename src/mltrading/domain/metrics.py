@@ -16,7 +16,7 @@ NEEDED_SESSIONS = {
     "log_return": 2,
     "volatility": 3,
     "sharpe": 3,
-    "max_drawdown": 1,
+    "max_drawdown": 2,
     "average_volume": 1,
     "correlation": 3,
 }
@@ -57,7 +57,7 @@ def measure(closes: Floats, volumes: Floats) -> Metrics:
             if spread > 0
             else math.nan
         ),
-        max_drawdown=float(np.min(drawdown(closes))) if n else math.nan,
+        max_drawdown=float(np.min(drawdown(closes))) if n >= 2 else math.nan,
         average_volume=float(np.mean(volumes)) if n else math.nan,
     )
 

@@ -106,7 +106,13 @@ def build(
         rows=[_row(symbol, own, days[0]) for symbol, own in zip(symbols, days, strict=True)],
         window_start=window.start,
         window_end=window.end,
-        notes=[*notes, *moved, *_pause(ts, interval), *_notes(symbols, sources, days, interval)],
+        notes=[
+            *notes,
+            *moved,
+            *_pause(ts, interval),
+            *_kept_to_days(symbols, sources, window, interval),
+            *_notes(symbols, sources, days, interval),
+        ],
     )
 
 
@@ -157,8 +163,7 @@ def _intraday(sources: list[Source], window: Window) -> list[Interval]:
     """Intraday intervals, finest first, that every symbol with bars in a short window has."""
     if window.end - window.start > INTRADAY_UP_TO:
         return []
-    start = floor_start(window.start, Interval.D1)  # a day is stamped before its first minute
-    present = [s for s in sources if s.stored and s.first < window.end and s.newest >= start]
+    present = [source for source in sources if _present(source, window)]
     return [
         interval
         for interval in Interval
@@ -171,6 +176,29 @@ def _intraday(sources: list[Source], window: Window) -> list[Interval]:
             for source in present
         )
     ]
+
+
+def _present(source: Source, window: Window) -> bool:
+    start = floor_start(window.start, Interval.D1)  # a day is stamped before its first minute
+    return bool(source.stored) and source.first < window.end and source.newest >= start
+
+
+def _kept_to_days(
+    symbols: list[Symbol], sources: list[Source], window: Window, interval: Interval
+) -> list[str]:
+    """Which symbols keep a short window to daily bars that the others have finer ones of."""
+    if interval is not Interval.D1 or window.end - window.start > INTRADAY_UP_TO:
+        return []
+    finer = {
+        symbol.code: any(i.intraday and source.covers(i, window) for i in source.stored)
+        for symbol, source in zip(symbols, sources, strict=True)
+        if _present(source, window)
+    }
+    without = [code for code, has in finer.items() if not has]
+    if not without or len(without) == len(finer):
+        return []
+    have = "has" if len(without) == 1 else "have"
+    return [f"Lines are daily: {', '.join(without)} {have} no intraday bars in this window."]
 
 
 def _union(bars: list[Bars]) -> Times:
@@ -235,7 +263,9 @@ def _notes(
         names = ", ".join(sorted(currencies))
         notes.append(f"Currencies differ ({names}): each line is in its own.")
     if interval is not Interval.D1:
-        notes.append(f"Lines are {interval.value} closes; the table rests on daily closes.")
+        sessions = max((len(own) for own in days), default=0)
+        rests = "one daily close" if sessions == 1 else "daily closes"
+        notes.append(f"Lines are {interval.value} closes; the table rests on {rests}.")
     return notes
 
 

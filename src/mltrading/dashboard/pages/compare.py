@@ -111,10 +111,10 @@ def register(app: Dash, services: Services) -> None:
             _ranges(view),
             (
                 sealed(figures.figure(comparison, theme.palette(theme.current())))
-                if points
+                if points > 1
                 else BLANK_FIGURE
             ),
-            "" if points else "is-empty",
+            "" if points > 1 else "is-empty",
             _notes([*_basis(comparison), *notes, *comparison.notes]),
             metrics_table(comparison),
         )
@@ -271,7 +271,7 @@ def _basis(comparison: Comparison) -> list[str]:
     }[comparison.view.mode]
     if len(labels) == 1:
         only = f"{comparison.interval.value}, 1 point · {labels[0]} · adjusted"
-        return [only, "One bar makes no line; choose a longer range."]
+        return [only, "One point makes no line; choose a longer range."]
     drawn = f"{comparison.interval.value}, {len(labels)} points"
     return [f"{drawn} · {labels[0]} to {labels[-1]} · adjusted · {start}"]
 

@@ -56,6 +56,9 @@ def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
         html.Span(symbol.name, className="muted"),
         *marks,
     ]
+    if not sessions:
+        nothing = html.Td("no bars in this window", colSpan=6, className="number missing")
+        return html.Tr([html.Th(name, scope="row"), nothing, _cell("0")])
     cells = [
         _signed(metrics.total_return, "total_return", sessions),
         _number(metrics.volatility, "volatility", sessions, f"{metrics.volatility:.2%}"),
@@ -82,7 +85,7 @@ def _number(value: float, metric: str, sessions: int, said: Children) -> Compone
     if sessions < needed:
         kind = "common session" if metric == "correlation" else "session"
         needs = f"needs {needed} {kind}{'' if needed == 1 else 's'}"
-        return _cell(missing(f"{needs}, the window has {sessions}"))
+        return _cell(needs, "missing", f"The window has {sessions}")
     return _cell(missing("not defined: nothing moved over these sessions"))
 
 
