@@ -51,6 +51,10 @@ def test_json_has_the_promised_keys_and_a_second_import_changes_nothing(
         assert code == 0
         counts = json.loads(out)
         assert counts.pop("seconds") > 0
+        assert counts.pop("notes") == [
+            f"{file}: interval 1d, from dates without a time",
+            f"{file}: symbol AAPL, from the name of the file",
+        ]
         assert counts == {
             "read": 2,
             "inserted": inserted,

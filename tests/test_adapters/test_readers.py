@@ -337,7 +337,7 @@ def test_a_long_file_names_its_symbols_and_their_details(tmp_path: Path) -> None
     ("name", "days", "zone", "want"),
     [
         ("BTC.csv", range(1, 15), None, ("24/7", "UTC")),
-        ("BTC.csv", range(1, 15), "Asia/Tokyo", ("24/7", "UTC")),
+        ("BTC.csv", range(1, 15), "Asia/Tokyo", ("24/7", "Asia/Tokyo")),
         ("ETHUSDT-1d-2024.csv", range(1, 6), None, ("24/7", "UTC")),
         ("IBM.csv", [1, 2, 3, 4, 5, 8, 9, 10], None, ("", "")),
         ("SONY.csv", [1, 2, 3, 4, 5, 8, 9, 10], "Asia/Tokyo", ("", "Asia/Tokyo")),
@@ -349,6 +349,21 @@ def test_a_market_that_never_closes_is_told_by_its_saturdays(
     rows = "".join(f"2024-07-{day:02d},10,12,9,11,1\n" for day in days)
     _, _, file = read(write(tmp_path, DAYS + rows, name), timezone=zone)
     assert [(symbol.calendar, symbol.timezone) for symbol in file.symbols] == [want]
+
+
+@pytest.mark.parametrize(
+    ("zone", "note"),
+    [
+        (None, "trades round the clock: its days are UTC days; --tz says otherwise"),
+        ("Asia/Tokyo", "trades round the clock: its days are those of Asia/Tokyo, as given"),
+    ],
+)
+def test_whose_days_a_market_that_never_closes_has_is_noted(
+    tmp_path: Path, zone: str | None, note: str
+) -> None:
+    rows = "".join(f"2024-07-{day:02d},10,12,9,11,1\n" for day in range(1, 15))
+    _, _, file = read(write(tmp_path, DAYS + rows), timezone=zone)
+    assert note in file.notes
 
 
 def test_new_yorks_friday_is_no_saturday_where_it_is_written_in_tokyo_time(tmp_path: Path) -> None:

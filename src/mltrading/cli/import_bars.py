@@ -84,7 +84,8 @@ def importer(url: str) -> Iterator[Importer]:
 def report(summary: ImportSummary, as_json: bool) -> None:
     """The outcome on stdout: one line of JSON, or lines for people."""
     if as_json:
-        print(json.dumps(summary.counts()))
+        notes = [f"{file.file}: {note}" for file in summary.files for note in file.notes]
+        print(json.dumps({**summary.counts(), "notes": notes}))
         return
     for file in summary.files:
         print("\n".join(_lines(file)))

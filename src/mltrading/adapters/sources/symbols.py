@@ -39,7 +39,7 @@ def code_from_name(path: Path) -> str:
 class FileSymbols:
     """Symbols in order of appearance; rows name them by position.
 
-    Of a new symbol's market we know whether it `never_closes`, else the zone of --tz."""
+    Of a new symbol's market we know whether it `never_closes`, and the zone of --tz."""
 
     def __init__(
         self,
@@ -55,10 +55,12 @@ class FileSymbols:
         self._positions: dict[str, int] = {}
         self._given = options.symbol
         self._calendar = "24/7" if never_closes else ""
-        self._zone = "UTC" if never_closes else options.timezone or ""
+        self._zone = options.timezone or ("UTC" if never_closes else "")
         self._in_column: str | None = None
         if never_closes:
-            self.notes.append("trades round the clock: its days are UTC days")
+            given = options.timezone
+            days = f"those of {given}, as given" if given else "UTC days; --tz says otherwise"
+            self.notes.append(f"trades round the clock: its days are {days}")
         self._name = ""
         self._alone = None if has_column else self._only(path, options.symbol, ticker)
 
