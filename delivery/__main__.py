@@ -13,7 +13,9 @@ from importlib import import_module
 
 from delivery.errors import DeliveryError
 
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "smoke": "check that a deployed release works",
+}
 INTERRUPTED = 130
 
 
