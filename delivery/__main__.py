@@ -15,6 +15,7 @@ from delivery.errors import DeliveryError
 
 VERBS: dict[str, str] = {
     "smoke": "check that a deployed release works",
+    "notify": "tell people over the channels that alerting.yml names",
 }
 INTERRUPTED = 130
 
