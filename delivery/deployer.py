@@ -16,7 +16,7 @@ class Release:
 
     `label` is the platform's own name of it (v12 on Heroku); `artefact` identifies what runs (a
     slug, an image with its digest), the same in every slot; `commit` is None where the platform
-    does not know it; `created_at` is aware.
+    does not know it; `created_at` is aware. `description` begins with "Rollback" where it is one.
     """
 
     id: str
@@ -37,8 +37,9 @@ class Deployer(Protocol):
     def build(self, commit: str, archive: bytes) -> Release:
         """Build a commit's source (tar.gz) on staging and wait until its release is up."""
 
-    def promote(self, source: Slot, target: Slot) -> Release:
-        """Put the artefact of `source` into `target`; wait until its processes are up."""
+    def promote(self, source: Slot, target: Slot, release: Release) -> Release:
+        """Put the artefact of `release`, one of `source`'s, into `target`; wait until its processes
+        are up. Not always source's current one: staging may have moved on while people approved."""
 
     def roll_back(self, slot: Slot, release: Release) -> Release:
         """Make an earlier release of the slot current again; wait until it is up."""
