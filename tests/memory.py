@@ -5,6 +5,7 @@ Rollups are made with the domain's own roll_up, as the database does on import.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from difflib import get_close_matches
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from mltrading.domain.bars import DAY, STORED, Bars, Floats, Interval, Series, Symbol, Times
 from mltrading.domain.rollup import roll_up
-from mltrading.services.ports import BarReader, Latest, Result
+from mltrading.services.ports import BarReader, Latest, NewestClose, Result, Stored
 from tests.factories import make_symbol
 
 
@@ -65,9 +66,6 @@ class MemoryMarket:
                 self.bars.setdefault((symbol.id, coarser), bars)
         return symbol
 
-    def symbol(self, code: str) -> Symbol | None:
-        return self.symbols.get(code)
-
     def find(self, text: str, limit: int) -> list[Symbol]:
         folded = text.lower()
         found = [
@@ -98,8 +96,19 @@ class MemoryMarket:
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
         return ask(self)
 
-    def series(self, symbol_id: int) -> dict[Interval, Series]:
-        self.asked.append("series")
+    def stored(self, code: str) -> Stored | None:
+        self.asked.append("stored")
+        symbol = self.symbols.get(code)
+        if symbol is None:
+            return None
+        days = self.bars.get((symbol.id, Interval.D1), Bars.empty()).adjusted()
+        newest = None
+        if len(days):
+            previous = float(days.close[-2]) if len(days) > 1 else math.nan
+            newest = NewestClose(int(days.ts[-1]), float(days.close[-1]), previous)
+        return Stored(symbol, self._series(symbol.id), newest)
+
+    def _series(self, symbol_id: int) -> dict[Interval, Series]:
         return {
             interval: Series(
                 symbol_id=symbol_id,
@@ -112,6 +121,7 @@ class MemoryMarket:
                 source="test",
                 feed="",
                 notice="made for tests",
+                version=str(hash(bars.close.tobytes())),
             )
             for (owner, interval), bars in self.bars.items()
             if owner == symbol_id

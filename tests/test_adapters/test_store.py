@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.writer import PostgresBarWriter, PostgresImport
@@ -90,24 +91,25 @@ def test_any_imports_leave_what_a_computation_from_scratch_gives(
     if model.imported:
         check(database, sql, details.code, model)
     else:
-        assert PostgresSymbols(database).get(details.code) is None
+        assert PostgresBars(database).stored(details.code) is None
 
 
 def check(database: Database, sql: Sql, code: str, model: Model) -> None:
     """The stored bars, `series` and `latest` are those of the model."""
-    symbols = PostgresSymbols(database)
-    symbol = symbols.get(code)
-    assert symbol is not None
+    known = PostgresBars(database).stored(code)
+    assert known is not None and known.newest is not None
+    symbol = known.symbol
     tables = model.tables()
     stored = stored_tables(sql, symbol.id)
     for interval in STORED:
         assert stored[interval] == tables[interval], interval
     assert stored_series(sql, symbol.id) == model.series()
-    [latest] = [found for found in symbols.latest() if found.symbol == symbol]
+    [latest] = [found for found in PostgresSymbols(database).latest() if found.symbol == symbol]
     facts = newest_facts(as_bars(tables[Interval.D1]))
     assert (latest.close, latest.volume) == (facts.close, facts.volume)
     assert latest.spark == tuple(facts.spark)
     assert latest.session == max(tables[Interval.D1])
+    assert (known.newest.session, known.newest.close) == (latest.session, latest.close)
 
 
 def as_bars(rows: dict[int, Row]) -> Bars:

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mltrading.adapters.postgres.bars import PostgresBars
-from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.pool import Database, OneMoment
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import DAY, HOUR, MINUTE, Bars, Interval
-from mltrading.services.ports import BarReader, SymbolDetails
+from mltrading.services.ports import BarReader, NewestClose, Stored, SymbolDetails
 from tests.factories import SOURCE, make_bars, make_sessions, make_symbol_details, moment
 
 START = moment("2024-01-02T14:30")
@@ -31,9 +31,13 @@ def store(
     details = details or make_symbol_details()
     with PostgresBarWriter(database).transaction() as opened:
         opened.write(details, interval, bars, SOURCE)
-    symbol = PostgresSymbols(database).get(details.code)
-    assert symbol is not None
-    return symbol.id
+    return known(database, details.code).symbol.id
+
+
+def known(database: Database | OneMoment, code: str = "AAPL") -> Stored:
+    found = PostgresBars(database).stored(code)
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ def test_an_unknown_symbol_has_nothing(database: Database) -> None:
     reader = PostgresBars(database)
     assert len(reader.between(999, Interval.M1, 0, 2**62)) == 0
     assert reader.count(999, Interval.M1, 0, 2**62, 10) == 0
-    assert reader.series(999) == {}
+    assert reader.stored("AAPL") is None
 
 
 def test_weeks_are_not_read_from_a_table(database: Database) -> None:
@@ -96,7 +100,8 @@ def test_weeks_are_not_read_from_a_table(database: Database) -> None:
 
 def test_series_tell_what_is_stored(database: Database) -> None:
     symbol = store(database, make_bars(61, START, adjustment=0.5, volume=False))
-    series = PostgresBars(database).series(symbol)
+    series = known(database).series
+    assert {each.symbol_id for each in series.values()} == {symbol}
     assert {interval.value: known.bars for interval, known in series.items()} == {
         "1m": 61,
         "5m": 13,
@@ -163,10 +168,11 @@ def test_empty_text_lists_by_code_up_to_the_limit(symbols: PostgresSymbols) -> N
     assert codes(symbols, "", 4) == ["'; DROP TABLE symbols; --", "A", "AA", "AAPL"]
 
 
-def test_gets_by_the_exact_code_only(symbols: PostgresSymbols) -> None:
-    found = symbols.get("AAPL")
-    assert found is not None and found.name == "Apple Inc."
-    assert [symbols.get(code) for code in ("aapl", "AAP", "", "A\0", "\udc80")] == [None] * 5
+@pytest.mark.usefixtures("symbols")
+def test_gets_by_the_exact_code_only(database: Database) -> None:
+    assert known(database, "AAPL").symbol.name == "Apple Inc."
+    reader = PostgresBars(database)
+    assert [reader.stored(code) for code in ("aapl", "AAP", "", "A\0", "\udc80")] == [None] * 5
 
 
 NEAREST = {
@@ -210,11 +216,54 @@ def test_the_newest_bar_is_of_the_finest_interval_that_reaches_the_newest_sessio
 def test_reads_together_see_one_moment(database: Database) -> None:
     symbol = store(database, make_bars(5, START))
 
+    def minutes(reader: BarReader) -> int:
+        found = reader.stored("AAPL")
+        assert found is not None
+        return found.series[Interval.M1].bars
+
     def twice(reader: BarReader) -> tuple[int, int, int]:
-        before = reader.series(symbol)[Interval.M1].bars
+        before = minutes(reader)
         store(database, make_bars(9, START))
         after = reader.between(symbol, Interval.M1, START, START + HOUR)
-        return before, reader.series(symbol)[Interval.M1].bars, len(after)
+        return before, minutes(reader), len(after)
 
     assert PostgresBars(database).together(twice) == (5, 5, 5)
-    assert PostgresBars(database).series(symbol)[Interval.M1].bars == 9
+    assert minutes(PostgresBars(database)) == 9
+
+
+def test_every_write_to_a_series_gives_it_another_version(database: Database) -> None:
+    """What is made of a series is kept by its version, so a write that only changes prices, of
+    which neither the extent nor the count of bars tells, must change it too."""
+
+    def version() -> str:
+        return known(database).series[Interval.D1].version
+
+    store(database, make_bars(5, START, seed=1))
+    versions = [version()]
+    store(database, make_bars(5, START, seed=2))
+    versions.append(version())
+    store(database, make_bars(2, START + 10 * MINUTE, seed=2))
+    versions.append(version())
+    assert len(set(versions)) == 3
+    store(database, make_bars(2, START + 10 * MINUTE, seed=2))
+    store(database, make_bars(3), details=make_symbol_details("OTHER"))
+    assert version() == versions[-1]
+
+
+def test_the_newest_close_is_known_with_the_one_before(database: Database) -> None:
+    days = make_sessions(3)
+    store(database, days[:1], Interval.D1)
+    newest = known(database).newest
+    assert newest is not None and math.isnan(newest.previous)
+    store(database, days, Interval.D1)
+    adjusted = days.adjusted().close
+    assert known(database).newest == NewestClose(int(days.ts[-1]), adjusted[-1], adjusted[-2])
+
+
+def test_a_symbol_without_bars_is_known(database: Database) -> None:
+    with database.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("""INSERT INTO symbols
+            (code, name, exchange, calendar, timezone, sector, industry, currency)
+            VALUES ('BARE', '', '', '', '', '', '', '')""")
+    found = known(database, "BARE")
+    assert (found.series, found.newest) == ({}, None)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from psycopg2 import errors
 
+from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.copy_binary import copy_in
 from mltrading.adapters.postgres.pool import Database
-from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.tables import rows_of, table_of
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import STORED, Bars, Interval, Symbol
@@ -41,9 +41,9 @@ def write(
 
 
 def stored_symbol(database: Database, code: str = "AAPL") -> Symbol:
-    symbol = PostgresSymbols(database).get(code)
-    assert symbol is not None
-    return symbol
+    known = PostgresBars(database).stored(code)
+    assert known is not None
+    return known.symbol
 
 
 NO_PRICES = [math.nan, math.inf, -math.inf, -1.0]

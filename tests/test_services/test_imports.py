@@ -57,9 +57,10 @@ def run(importer: Importer, tmp_path: Path) -> Callable[..., ImportSummary]:
 
 
 def stored(database: Database, code: str, interval: Interval) -> Bars:
-    symbol = PostgresSymbols(database).get(code)
-    assert symbol is not None
-    return PostgresBars(database).between(symbol.id, interval, -ALWAYS // 2**10, ALWAYS // 2**10)
+    reader = PostgresBars(database)
+    known = reader.stored(code)
+    assert known is not None
+    return reader.between(known.symbol.id, interval, -ALWAYS // 2**10, ALWAYS // 2**10)
 
 
 def counts(summary: ImportSummary) -> tuple[int, int, int, int, int]:

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from mltrading.domain import indicators
 from mltrading.domain.access import DEVELOPER, Actor, Permission
-from mltrading.domain.bars import DAY, Bars, Interval
+from mltrading.domain.bars import DAY, Bars, Interval, Times
 from mltrading.domain.query import format_moment
 from mltrading.domain.rollup import roll_up
 from mltrading.domain.view import ChartView
 from mltrading.errors import Forbidden, UnknownSymbol
 from mltrading.services.charting import LOADED, VISIBLE
 from mltrading.services.market import Chart
+from mltrading.services.windows import Derived
 from tests.factories import moment
 from tests.memory import MemoryMarket, bars_at, walk
 from tests.test_services.markets import chart, daily, minutely, service, sessions
@@ -145,6 +146,43 @@ def test_the_forming_week_is_not_final() -> None:
     found = chart(market, "symbol=A&interval=1w&range=1Y")
     assert not found.bars.is_final[-1]  # the Friday is still to come
     assert found.bars.is_final[:-1].all()
+
+
+def test_weeks_are_made_once_until_the_days_change() -> None:
+    market = MemoryMarket()
+    market.add("A", Interval.D1, daily("2000-03-01", "2013-03-02"))
+    weeks = service(market)
+    view, _ = ChartView.parse("symbol=A&interval=1w&range=ALL")
+    first = weeks.chart(DEVELOPER, view)
+    market.asked.clear()
+    assert weeks.chart(DEVELOPER, view).bars.close.tolist() == first.bars.close.tolist()
+    assert market.asked == ["stored"]
+    days = market.bars[1, Interval.D1]
+    market.bars[1, Interval.D1] = replace(days, close=2 * days.close, adj_close=2 * days.adj_close)
+    changed = weeks.chart(DEVELOPER, view).bars.close
+    np.testing.assert_allclose(changed, 2 * first.bars.close)
+
+
+def test_only_the_weeks_used_last_are_kept() -> None:
+    market = MemoryMarket()
+    for code in "ABC":
+        market.add(code, Interval.D1, daily("2012-03-01", "2013-03-02"))
+    known = {code: market.stored(code) for code in "ABC"}
+    made: list[str] = []
+    kept = Derived(most=2)
+
+    def ask(code: str) -> None:
+        def make() -> tuple[Bars, Times]:
+            made.append(code)
+            return Bars.empty(), Bars.empty().ts
+
+        stored = known[code]
+        assert stored is not None
+        kept.get(stored.series[Interval.D1], Interval.W1, make)
+
+    for code in "ABACABA":
+        ask(code)
+    assert made == ["A", "B", "C", "B"]
 
 
 ALL_INDICATORS = (

@@ -148,3 +148,4 @@ class Series:
     source: str
     feed: str
     notice: str  # licence or redistribution notice of the source, may be empty
+    version: str  # changes with every write to its bars, so that what was made of them is stale

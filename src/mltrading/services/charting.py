@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 from mltrading.domain import indicators
@@ -11,7 +10,7 @@ from mltrading.domain.calendar import Calendar
 from mltrading.domain.indicators import IndicatorSpec
 from mltrading.domain.trust import staleness
 from mltrading.domain.view import ChartView, Range
-from mltrading.services.ports import BarReader
+from mltrading.services.ports import NewestClose
 from mltrading.services.windows import (
     Shape,
     Slice,
@@ -115,11 +114,9 @@ class Chart:
     notes: list[str] = field(default_factory=list)
 
 
-def build(
-    view: ChartView, symbol: Symbol, reader: BarReader, calendar: Calendar | None, now: int
-) -> Chart:
-    """The chart of `symbol` as `view` asks for it, at the moment `now` (µs UTC)."""
-    source = Source(reader, symbol.id, symbol.timezone or "UTC", reader.series(symbol.id))
+def build(view: ChartView, source: Source, calendar: Calendar | None, now: int) -> Chart:
+    """The chart of the source's symbol as `view` asks for it, at the moment `now` (µs UTC)."""
+    symbol = source.known.symbol
     if not source.stored:
         return _empty(view, symbol)
     candidates, notes = _candidates(view.interval, source, symbol)
@@ -152,7 +149,7 @@ def build(
         more_right=floor_start(series.last_ts, interval) > int(bars.ts[-1]),
         finer=any(source.overlaps(i, window) for i in candidates if i.length < interval.length),
         trust=_trust(symbol, source, interval, found, calendar, now),
-        quote=_quote(source, interval, found),
+        quote=_quote(source.known.newest),
         available=source.available,
         notes=notes,
     )
@@ -284,14 +281,8 @@ def _missing(
     return len(calendar.missing(labels, start, end))
 
 
-def _quote(source: Source, interval: Interval, found: Slice) -> Quote | None:
-    days = source.stored.get(Interval.D1)
-    if days is None:
+def _quote(newest: NewestClose | None) -> Quote | None:
+    if newest is None:
         return None
-    bars = found.bars
-    if interval is not Interval.D1 or bars.ts[-1] < days.last_ts:
-        end = days.last_ts + 1
-        bars = source.reader.before(source.symbol_id, Interval.D1, end, 2).adjusted()
-    close = float(bars.close[-1])
-    previous = float(bars.close[-2]) if len(bars) > 1 else math.nan
-    return Quote(close, close - previous, 100 * (close / previous - 1), int(bars.ts[-1]))
+    change = newest.close - newest.previous
+    return Quote(newest.close, change, 100 * change / newest.previous, newest.session)

@@ -15,7 +15,6 @@ from mltrading.domain.metrics import Metrics
 from mltrading.domain.rollup import roll_up
 from mltrading.domain.trust import staleness
 from mltrading.domain.view import CompareView, Mode, Range
-from mltrading.services.ports import BarReader
 from mltrading.services.windows import (
     Source,
     Window,
@@ -79,18 +78,14 @@ class Comparison:
 
 def build(
     view: CompareView,
-    symbols: list[Symbol],
+    sources: list[Source],
     notes: list[str],
-    reader: BarReader,
     calendars: Mapping[str, Calendar | None],
     now: int,
 ) -> Comparison:
-    """The comparison of `symbols` (at least one) at the moment `now` (µs UTC); `notes` come
-    first among its notes."""
-    sources = [
-        Source(reader, symbol.id, symbol.timezone or "UTC", reader.series(symbol.id))
-        for symbol in symbols
-    ]
+    """The comparison of the symbols of `sources` (at least one) at the moment `now` (µs UTC);
+    `notes` come first among its notes."""
+    symbols = [source.known.symbol for source in sources]
     window, moved = _window(view, sources)
     days = [_days(source, window) for source in sources]
     interval, ts, closes = _aligned(sources, days, window)

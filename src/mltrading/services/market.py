@@ -14,6 +14,7 @@ from mltrading.services.charting import Chart, DataTrust, IndicatorLines, Quote
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
 from mltrading.services.overview import GroupCount, Overview, OverviewRow
 from mltrading.services.ports import BarReader, Symbols
+from mltrading.services.windows import Derived, Source
 from mltrading.utils.clock import Clock, microseconds
 
 __all__ = [
@@ -41,6 +42,7 @@ class Market:
         self._bars = bars
         self._calendars = calendars
         self._clock = clock
+        self._derived = Derived()
 
     def chart(self, actor: Actor, view: ChartView) -> Chart:
         """The chart that `view` asks for; without a symbol, of the first one by code.
@@ -51,10 +53,11 @@ class Market:
         return self._bars.together(lambda bars: self._chart(view, bars))
 
     def _chart(self, view: ChartView, bars: BarReader) -> Chart:
-        symbol = self._first() if view.symbol is None else self._known(view.symbol, bars)
+        source = self._source(self._first().code if view.symbol is None else view.symbol, bars)
+        symbol = source.known.symbol
         view = replace(view, symbol=symbol.code)
         calendar = self._calendars.get(symbol.calendar, self._now())
-        return charting.build(view, symbol, bars, calendar, self._now())
+        return charting.build(view, source, calendar, self._now())
 
     def overview(self, actor: Actor, query: OverviewQuery) -> Overview:
         """One page of the table of symbols, and the breadth of sectors and industries."""
@@ -72,20 +75,21 @@ class Market:
         return self._bars.together(lambda bars: self._compare(view, bars))
 
     def _compare(self, view: CompareView, bars: BarReader) -> Comparison:
-        known: list[Symbol] = []
+        known: dict[str, Source] = {}
         unknown: list[UnknownSymbol] = []
         for code in view.symbols:
             try:
-                known.append(self._known(code, bars))
+                source = self._source(code, bars)
+                known[source.known.symbol.code] = source
             except UnknownSymbol as error:
                 unknown.append(error)
         if not known:
             raise unknown[0]
-        known = list({symbol.code: symbol for symbol in known}.values())
-        view = replace(view, symbols=tuple(symbol.code for symbol in known))
+        view = replace(view, symbols=tuple(known))
         notes = [f"Left out: {error}." for error in unknown]
-        calendars = {s.calendar: self._calendars.get(s.calendar, self._now()) for s in known}
-        return comparing.build(view, known, notes, bars, calendars, self._now())
+        names = {source.known.symbol.calendar for source in known.values()}
+        calendars = {name: self._calendars.get(name, self._now()) for name in names}
+        return comparing.build(view, list(known.values()), notes, calendars, self._now())
 
     def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:
         """Symbols whose code or name contains `text`, the exact code first."""
@@ -101,10 +105,10 @@ class Market:
             raise UnknownSymbol("no symbol is stored yet; import bars with `mltrading import FILE`")
         return found[0]
 
-    def _known(self, code: str, bars: BarReader) -> Symbol:
-        symbol = bars.symbol(code) or bars.symbol(code.upper())
-        if symbol is not None:
-            return symbol
+    def _source(self, code: str, bars: BarReader) -> Source:
+        stored = bars.stored(code) or bars.stored(code.upper())
+        if stored is not None:
+            return Source(bars, stored, self._derived)
         nearest = self._symbols.nearest(code)
         hint = f"; nearest known: '{nearest}'" if nearest else "; search by code or name"
         raise UnknownSymbol(f"unknown symbol '{code}'{hint}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -36,6 +36,25 @@ class Latest:
     spark: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NewestClose:
+    """The newest adjusted daily close, of the session with that label (µs UTC), and the close of
+    the session before it; NaN where there is none."""
+
+    session: int
+    close: float
+    previous: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One symbol and what is stored of it. `newest` is None exactly when `series` is empty."""
+
+    symbol: Symbol
+    series: Mapping[Interval, Series]
+    newest: NewestClose | None
+
+
 class Symbols(Protocol):
     def find(self, text: str, limit: int) -> list[Symbol]:
         """Symbols whose code or name contains `text` (case-insensitive); exact code first,
@@ -55,11 +74,8 @@ class BarReader(Protocol):
         """What `ask` returns; all that it reads from the reader it is handed is of one moment.
         It may run twice, so it must change nothing outside."""
 
-    def symbol(self, code: str) -> Symbol | None:
-        """The symbol of that exact code, as it is at the moment that the bars are read."""
-
-    def series(self, symbol_id: int) -> dict[Interval, Series]:
-        """What is stored of the symbol, by interval."""
+    def stored(self, code: str) -> Stored | None:
+        """The symbol of that exact code, with what is stored at the moment of reading."""
 
     def between(self, symbol_id: int, interval: Interval, start: int, end: int) -> Bars:
         """Bars with start <= ts < end."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +14,13 @@ from mltrading.domain.query import format_moment
 from mltrading.domain.rollup import bucket_starts, roll_up
 from mltrading.domain.view import Range
 from mltrading.domain.zones import utc_of_local
-from mltrading.services.ports import BarReader
+from mltrading.services.ports import BarReader, Stored
 
-Stored = Mapping[Interval, Series]
 _CHEAP = 400
 """Reading so many bars too many costs less than asking how many there are."""
 _NO_LABELS: Times = np.empty(0, np.int64)
+KEPT_SERIES = 64
+"""Of 20 years of weeks about 100 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,50 @@ class Shape:
         return min(self.most - visible, 2 * max(visible, self.padding))
 
 
+class Derived:
+    """Weeks and months made of all days of a symbol, the ones used last; for any thread. They are
+    asked for by the version of the days, so that a stale one is never found."""
+
+    def __init__(self, most: int = KEPT_SERIES) -> None:
+        self._most = most
+        self._guard = threading.Lock()
+        self._made: OrderedDict[tuple[Series, Interval], tuple[Bars, Times]] = OrderedDict()
+
+    def get(
+        self, days: Series, interval: Interval, make: Callable[[], tuple[Bars, Times]]
+    ) -> tuple[Bars, Times]:
+        """The bars of `interval` and the labels of the days, by `make` where they are not here."""
+        key = (days, interval)
+        with self._guard:
+            made = self._made.get(key)
+        made = make() if made is None else made
+        with self._guard:
+            self._made[key] = made
+            self._made.move_to_end(key)
+            while len(self._made) > self._most:
+                self._made.popitem(last=False)
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The bars of one symbol as a view may read them."""
 
     reader: BarReader
-    symbol_id: int
-    timezone: str
-    stored: Stored
+    known: Stored
+    derived: Derived
+
+    @property
+    def symbol_id(self) -> int:
+        return self.known.symbol.id
+
+    @property
+    def timezone(self) -> str:
+        return self.known.symbol.timezone or "UTC"
+
+    @property
+    def stored(self) -> Mapping[Interval, Series]:
+        return self.known.series
 
     @property
     def first(self) -> int:
@@ -161,10 +200,18 @@ class Source:
         step = interval.length + DAY  # no month is longer
         start = floor_start(window.end - lead * step, interval)
         end = floor_start(window.end - 1 + (trail + 1) * step, interval)
-        days = self.reader.between(self.symbol_id, Interval.D1, start, end).adjusted()
-        rolled = roll_up(days, interval, self.timezone)
+        days = self.stored[Interval.D1]
+        made, labels = self.derived.get(days, interval, lambda: self._derive(days, interval))
+        rolled = made[slice(*np.searchsorted(made.ts, [start, end]))]
         over = rolled.ts < floor_start(now, interval)  # else the bucket is still forming
-        return replace(rolled, is_final=rolled.is_final & over), days.ts
+        shown = labels[slice(*np.searchsorted(labels, [start, end]))]
+        return replace(rolled, is_final=rolled.is_final & over), shown
+
+    def _derive(self, days: Series, interval: Interval) -> tuple[Bars, Times]:
+        """All bars of `interval`, adjusted, and the labels of all days: a few thousand rows."""
+        every = (days.first_ts, days.last_ts + 1)
+        bars = self.reader.between(self.symbol_id, Interval.D1, *every).adjusted()
+        return roll_up(bars, interval, self.timezone), bars.ts
 
 
 @dataclass(frozen=True, slots=True)

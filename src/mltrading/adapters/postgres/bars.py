@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,10 +11,10 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.copy_binary import copy_out
 from mltrading.adapters.postgres.pool import Database, OneMoment
-from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.adapters.postgres.symbols import SYMBOL, SYMBOL_FIELDS, session_label, storable
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, moment, table_of, when
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
-from mltrading.services.ports import BarReader
+from mltrading.services.ports import BarReader, NewestClose, Stored
 
 _BETWEEN = """SELECT {columns} FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s ORDER BY ts"""
@@ -23,8 +24,16 @@ _AFTER = """SELECT {columns} FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(ts)s ORDER BY ts LIMIT %(count)s"""
 _COUNT = """SELECT count(*) FROM (SELECT 1 FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s LIMIT %(limit)s) AS counted"""
-_SERIES = """SELECT interval, first_ts, last_ts, bars, adjusted, has_volume, name, feed, notice
-    FROM series JOIN sources ON sources.id = series.source_id WHERE symbol_id = %(symbol)s"""
+# The row of `series` is written in every transaction that writes bars of it, and xmin is the
+# number of the transaction that wrote a row last.
+_STORED = sql.SQL("""SELECT {symbol}, session, close, close_1d,
+        series.interval, first_ts, last_ts, bars, adjusted, has_volume, sources.name, feed, notice,
+        series.xmin::text
+    FROM symbols
+    LEFT JOIN latest ON latest.symbol_id = symbols.id
+    LEFT JOIN series ON series.symbol_id = symbols.id
+    LEFT JOIN sources ON sources.id = series.source_id
+    WHERE code = %(code)s""").format(symbol=SYMBOL)
 
 
 Result = TypeVar("Result")
@@ -40,20 +49,17 @@ class PostgresBars:
         """One transaction for all that `ask` reads: one moment, and a third of the messages."""
         return self._database.read(lambda connection: ask(PostgresBars(OneMoment(connection))))
 
-    def symbol(self, code: str) -> Symbol | None:
-        return PostgresSymbols(self._database).get(code)
+    def stored(self, code: str) -> Stored | None:
+        if not storable(code):
+            return None
 
-    def series(self, symbol_id: int) -> dict[Interval, Series]:
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
-                cursor.execute(_SERIES, {"symbol": symbol_id})
+                cursor.execute(_STORED, {"code": code})
                 return cursor.fetchall()
 
-        found = {}
-        for name, first, last, *rest in self._database.read(read):
-            interval = Interval(name)
-            found[interval] = Series(symbol_id, interval, moment(first), moment(last), *rest)
-        return found
+        rows = self._database.read(read)
+        return _stored(rows) if rows else None
 
     def between(self, symbol_id: int, interval: Interval, start: int, end: int) -> Bars:
         values = {"symbol": symbol_id, "start": when(start), "end": when(end)}
@@ -85,3 +91,18 @@ class PostgresBars:
                 return bars_of(copy_out(cursor, cursor.mogrify(statement, values), BAR))
 
         return self._database.read(read)
+
+
+def _stored(rows: list[tuple[Any, ...]]) -> Stored:
+    """Of the rows of _STORED: one for each series, or a single one without any."""
+    symbol = Symbol(*rows[0][:SYMBOL_FIELDS])
+    session, close, previous = rows[0][SYMBOL_FIELDS : SYMBOL_FIELDS + 3]
+    series = {}
+    for name, first, last, *rest in (row[SYMBOL_FIELDS + 3 :] for row in rows):
+        if name is not None:
+            interval = Interval(name)
+            series[interval] = Series(symbol.id, interval, moment(first), moment(last), *rest)
+    if session is None:
+        return Stored(symbol, series, None)
+    newest = NewestClose(session_label(session), close, math.nan if previous is None else previous)
+    return Stored(symbol, series, newest)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 import os
 import random
-import socket
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg2
@@ -22,6 +21,7 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres import connection as connections
 from mltrading.adapters.postgres.connection import GONE
+from mltrading.adapters.postgres.watchdog import Watchdog
 from mltrading.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Database:
         # psycopg2 does not close in a child what the parent opened, so dropping it is safe.
         self._pool: QueuePool | None = None
         self._guard = threading.Lock()
+        self._watchdog = Watchdog()
 
     def read(
         self, function: Callable[[Connection], Result], *, timeout_seconds: float | None = None
@@ -142,7 +143,7 @@ class Database:
         )
         connection = _driver(proxy)
         try:
-            with _hung_up_after(connection, seconds):
+            with self._watchdog.watching(connection, seconds and seconds + GRACE_SECONDS):
                 yield connection
                 connection.commit()
         except psycopg2.errors.QueryCanceled:
@@ -187,7 +188,8 @@ class Database:
             proxy.info["used"] = True
             try:
                 driver = _driver(proxy)
-                with _hung_up_after(driver, OPENING_SECONDS), driver.cursor() as cursor:
+                limit = OPENING_SECONDS + GRACE_SECONDS
+                with self._watchdog.watching(driver, limit), driver.cursor() as cursor:
                     cursor.execute(opening)
                 return proxy
             except GONE:
@@ -226,29 +228,6 @@ class Database:
                     use_lifo=True,  # so that the extra ones of a busy moment grow old and go
                 )
             return self._pool
-
-
-@contextmanager
-def _hung_up_after(connection: Connection, seconds: float) -> Iterator[None]:
-    """Break the connection of a block that takes longer than its statement limit and a grace; the
-    block ends with one of GONE. 0 sets no limit."""
-    if not seconds:
-        yield
-        return
-    line = socket.socket(fileno=os.dup(connection.fileno()))  # ours, whatever libpq does to its own
-    timer = threading.Timer(seconds + GRACE_SECONDS, _hang_up, [line])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        line.close()
-
-
-def _hang_up(line: socket.socket) -> None:
-    with suppress(OSError):  # it is over already
-        line.shutdown(socket.SHUT_RDWR)
 
 
 class _Lost(Exception):

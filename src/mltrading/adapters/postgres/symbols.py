@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime, time, timezone
+from datetime import date, datetime, time, timezone
 from typing import Any
 
 from psycopg2 import sql
@@ -20,25 +20,25 @@ from mltrading.services.ports import Latest
 LONGEST_CODE = 32
 NEAREST_CANDIDATES = 2000
 
-_SYMBOL = sql.SQL(
-    "symbols.id, code, name, exchange, calendar, timezone, sector, industry, currency, simulated"
+SYMBOL = sql.SQL(
+    "symbols.id, code, symbols.name, exchange, calendar, timezone, sector, industry, currency,"
+    " simulated"
 )
-_GET = sql.SQL("SELECT {symbol} FROM symbols WHERE code = %(code)s").format(symbol=_SYMBOL)
 # Each spelling of the text is tried, for a server of the C locale folds the case of ASCII only.
 _FIND = sql.SQL("""SELECT {symbol} FROM symbols
     WHERE code ILIKE ANY(%(inside)s) OR name ILIKE ANY(%(inside)s)
     ORDER BY code = %(text)s DESC, code ILIKE ANY(%(exact)s) DESC, code ILIKE ANY(%(prefix)s) DESC,
         code COLLATE "C"
-    LIMIT %(limit)s""").format(symbol=_SYMBOL)
+    LIMIT %(limit)s""").format(symbol=SYMBOL)
 _OF_LIKE_LENGTH = sql.SQL("""SELECT code FROM symbols WHERE abs(length(code) - %(length)s) <= 3
     ORDER BY upper(left(code, 1)) = %(initial)s DESC, code COLLATE "C" LIMIT %(limit)s""")
 _FIGURES = "close volume close_1d close_1w close_1mo close_1y high_52w low_52w".split()
 _LATEST = sql.SQL("""SELECT {symbol}, ts, interval, session, {figures}, spark
     FROM latest JOIN symbols ON symbols.id = latest.symbol_id
     ORDER BY code COLLATE "C" """).format(
-    symbol=_SYMBOL, figures=sql.SQL(", ").join(map(sql.Identifier, _FIGURES))
+    symbol=SYMBOL, figures=sql.SQL(", ").join(map(sql.Identifier, _FIGURES))
 )
-_SYMBOL_FIELDS = len(fields(Symbol))
+SYMBOL_FIELDS = len(fields(Symbol))
 
 
 class PostgresSymbols:
@@ -47,14 +47,8 @@ class PostgresSymbols:
     def __init__(self, database: Database | OneMoment) -> None:
         self._database = database
 
-    def get(self, code: str) -> Symbol | None:
-        if not _storable(code):
-            return None
-        rows = self._rows(_GET, {"code": code})
-        return Symbol(*rows[0]) if rows else None
-
     def find(self, text: str, limit: int) -> list[Symbol]:
-        if not _storable(text):
+        if not storable(text):
             return []
         spellings = {text, text.lower(), text.upper(), text.title()}
         escaped = [_literal(spelling) for spelling in sorted(spellings)]
@@ -69,7 +63,7 @@ class PostgresSymbols:
 
     def nearest(self, code: str) -> str | None:
         wanted = code[:LONGEST_CODE].upper()
-        if not wanted or not _storable(code):
+        if not wanted or not storable(code):
             return None
         values = {"length": len(wanted), "initial": wanted[0], "limit": NEAREST_CANDIDATES}
         known = {row[0].upper(): row[0] for row in self._rows(_OF_LIKE_LENGTH, values)}
@@ -89,17 +83,21 @@ class PostgresSymbols:
 
 
 def _latest(row: Sequence[Any]) -> Latest:
-    ts, interval, session, *figures, spark = row[_SYMBOL_FIELDS:]
-    label = datetime.combine(session, time(), timezone.utc)
+    ts, interval, session, *figures, spark = row[SYMBOL_FIELDS:]
     known = (math.nan if figure is None else figure for figure in figures)
     return Latest(
-        symbol=Symbol(*row[:_SYMBOL_FIELDS]),
+        symbol=Symbol(*row[:SYMBOL_FIELDS]),
         ts=moment(ts),
         interval=Interval(interval),
-        session=moment(label),
+        session=session_label(session),
         spark=tuple(spark),
         **dict(zip(_FIGURES, known, strict=True)),
     )
+
+
+def session_label(session: date) -> int:
+    """The session's label, microseconds UTC."""
+    return moment(datetime.combine(session, time(), timezone.utc))
 
 
 def _literal(text: str) -> str:
@@ -107,6 +105,6 @@ def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text at all; what it can not hold, it does not know."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
