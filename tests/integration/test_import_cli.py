@@ -77,6 +77,14 @@ def test_people_are_told_what_was_inferred_and_what_was_refused(run: Run, file: 
         assert said in out
 
 
+def test_a_source_of_64_characters_is_stored_without_the_blanks_around_it(
+    run: Run, file: Path, sql: Sql
+) -> None:
+    name = "Börse " + 58 * "x"
+    assert run("import", file, "--source", f"  {name} ")[0] == 0
+    assert sql("SELECT name FROM sources") == [(name,)]
+
+
 def test_options_reach_the_import(run: Run, tmp_path: Path, sql: Sql) -> None:
     path = tmp_path / "x.csv"
     path.write_text("Time,Open,High,Low,Close\n01/07/2024 09:30,10,12,9,11\n")
@@ -97,6 +105,10 @@ def test_options_reach_the_import(run: Run, tmp_path: Path, sql: Sql) -> None:
         (("import", "/"), 1, "is a folder"),
         (("import",), 2, "FILE"),
         (("import", "x.csv", "--interval", "3d"), 2, "must be one of 1m, 5m, 15m, 1h, 4h, 1d"),
+        (("import", "x.csv", "--source", " "), 2, "--source: must be 1 to 64 printable"),
+        (("import", "x.csv", "--source", "a\nb"), 2, "characters on one line, not 'a\\nb'"),
+        (("import", "x.csv", "--source", "\u2028"), 2, "must be 1 to 64 printable"),
+        (("import", "x.csv", "--source", "x" * 65), 2, "not 65 characters"),
         (("sample", "--until", "soon"), 2, "must be a day such as 2024-12-31"),
         (("sample", "--simulated", "--until", "2015-01-01"), 1, "opens on 2016-01-04"),
     ],

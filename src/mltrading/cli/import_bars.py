@@ -19,6 +19,8 @@ from mltrading.utils.text import one_line
 if TYPE_CHECKING:
     from mltrading.services.imports import FileSummary, Importer, ImportSummary
 
+LONGEST_SOURCE = 64
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="CSV (.gz) or Parquet")
@@ -31,7 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"length of a bar: {', '.join(i.value for i in STORED)} (default: from the rows)",
     )
     parser.add_argument("--tz", help="zone of times written without one (default: UTC)")
-    parser.add_argument("--source", default="file", help="where the bars come from, as shown")
+    parser.add_argument(
+        "--source",
+        type=source_name,
+        default="file",
+        help="where the bars come from, as shown: up to 64 characters (default: file)",
+    )
     parser.add_argument("--date-format", help="how dates are written, such as %%d/%%m/%%Y %%H:%%M")
     parser.add_argument("--json", action="store_true", help="report as one line of JSON")
     parser.set_defaults(run=run)
@@ -43,6 +50,16 @@ def interval(text: str) -> Interval:
     except ValueError:
         known = ", ".join(i.value for i in STORED)
         raise argparse.ArgumentTypeError(f"must be one of {known}, not '{text}'") from None
+
+
+def source_name(text: str) -> str:
+    name = text.strip()
+    if not 1 <= len(name) <= LONGEST_SOURCE or not name.isprintable():
+        found = ascii(name) if len(name) <= LONGEST_SOURCE else f"{len(name)} characters"
+        raise argparse.ArgumentTypeError(
+            f"must be 1 to {LONGEST_SOURCE} printable characters on one line, not {found}"
+        )
+    return name
 
 
 def run(arguments: argparse.Namespace) -> int:
