@@ -405,8 +405,13 @@ def test_without_a_symbol_column_the_file_name_is_the_symbol(
         (bytes(range(256)) * 40, "binary"),
         (b"PK\x03\x04rest", "zip archive"),
         (b"PAR1rest", "damaged or truncated Parquet"),
-        (gzip.compress((DAYS + GOOD).encode(), mtime=0)[:-9], "truncated gzip"),
-        (gzip.compress((DAYS + f"{GOOD}\n" * 50).encode(), mtime=0)[:-4] + b"abcd", "damaged gzip"),
+        (b"\x1f", "truncated gzip file: it breaks off in line 1; copy or download it again"),
+        (gzip.compress((DAYS + GOOD).encode(), mtime=0)[:-9],
+         "truncated gzip file: it breaks off in line 2; copy or download it again"),
+        (gzip.compress((DAYS + f"{GOOD}\n" * 50).encode(), mtime=0)[:-4] + b"abcd",
+         r"damaged gzip file \(.*\); copy or download it again"),
+        (b"Date,Open,High,Low,Close\n2024-01-02,1,1,1\n2024-01-03,x,1,1,1\n",
+         "no row can be read; line 2: 4 fields where 5 are expected"),
         (b"Date,Open,High,Low,Close\nx,1,1,1,1\ny,1,1,1,1\n", "in no known form"),
         (b"Date;Open;High;Low;Close\n2024-01-02,1,1,1,1\n", "no row has the 5 fields"),
         (b"Date\tOpen\tHigh\tLow\tClose\n2024-01-02\t1,234\t1,234\t1,234\t1,234\n", "thousands"),
@@ -423,6 +428,41 @@ def test_what_is_no_table_of_bars_is_said_in_one_line(
     with pytest.raises(ImportFailed, match=message) as failure:
         read(write(tmp_path, data))
     assert "\n" not in str(failure.value)
+
+
+def test_a_long_gzip_file_that_breaks_off_says_its_line(tmp_path: Path) -> None:
+    rows = "".join(f"{1704067200 + 60 * n},10,12,9,11,{n * 7919 % 9973}\n" for n in range(60_000))
+    path = write(tmp_path, gzip.compress((DAYS + rows).encode())[:-20_000])
+    with pytest.raises(ImportFailed, match=r"it breaks off in line 5\d{4}; copy"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("%d/%m/%Y", r"AAPL.csv: line 2: the time '2024-01-02' is not written as --date-format"
+         " %d/%m/%Y says; leave it out, or write it as the file does"),
+        ("%Y-%m-%d %H:%M", "line 2: the time '2024-01-02' is not written as"),
+        ("%q", r"'q' is a bad directive .*; write one such as %d/%m/%Y %H:%M"),
+        ("%d%d", "--date-format '%d%d' is no form of dates"),
+        ("%", "--date-format '%' is no form of dates"),
+        ("%m-%d", r"--date-format '%m-%d' is no form of dates \(it tells no day, month and year\)"),
+        ("", "--date-format '' is no form of dates"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("interval", [None, Interval.D1, Interval.H1])
+def test_a_date_format_that_does_not_fit_is_said(
+    tmp_path: Path, pattern: str, message: str, interval: Interval | None
+) -> None:
+    with pytest.raises(ImportFailed, match=message) as failure:
+        read(write(tmp_path, f"{DAYS}{GOOD}\n"), date_format=pattern, interval=interval)
+    assert "\n" not in str(failure.value)
+
+
+def test_rows_that_do_not_fit_a_date_format_are_refused_where_most_do(tmp_path: Path) -> None:
+    rows = "02/01/2024,10,12,9,11,1\n2024-01-03,10,12,9,11,1\n04/01/2024,10,12,9,11,1\n"
+    bars, refused, _ = read(write(tmp_path, DAYS + rows), date_format="%d/%m/%Y")
+    assert (len(bars), [row.line for row in refused]) == (2, [3])
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,14 @@ def test_what_is_no_table_of_bars_is_said_in_one_line(
     assert "\n" not in str(failure.value)
 
 
+def test_a_date_format_tells_how_texts_are_written(tmp_path: Path) -> None:
+    path = write(tmp_path, {"date": ["01/02/2024", "02/02/2024", "05/02/2024"], **PRICES})
+    bars, refused, _ = read(path, date_format="%d/%m/%Y")
+    assert (bars.ts[0], refused) == (moment("2024-02-01"), [])
+    with pytest.raises(ImportFailed, match="line 1: the time '01/02/2024' is not written as"):
+        read(path, date_format="%Y-%m-%d")
+
+
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.95])
 def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
     path = write(tmp_path, {"date": pa.array(DAYS, pa.timestamp("us")), **PRICES})

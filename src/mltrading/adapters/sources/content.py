@@ -65,7 +65,7 @@ class Content:
                 raise ImportFailed(f"{path} is {what}")
         self.path = path
         self.size = path.stat().st_size
-        self._gzip = magic.startswith(b"\x1f\x8b")
+        self._gzip = magic.startswith(b"\x1f\x8b") or magic == b"\x1f"
         self._carriage_returns = False  # lines end in \r alone, as on Macs before 2001
         head = self._read_head()
         self._carriage_returns = b"\r" in head and b"\n" not in head
@@ -120,7 +120,7 @@ class Content:
 def _gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
     """The members of a gzip file one after the other, at most PIECE bytes at a time."""
     inflater = zlib.decompressobj(31)
-    made, data = 0, b""
+    made, lines, data = 0, 0, b""
     try:
         while True:
             data = data or file.read(PIECE // 4)
@@ -129,6 +129,7 @@ def _gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
                 break
             data = inflater.unconsumed_tail
             made += len(piece)
+            lines += piece.count(b"\n")
             _refuse_bomb(made, file.tell(), path)
             if piece:
                 yield piece
@@ -138,8 +139,13 @@ def _gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
                     return
                 inflater = zlib.decompressobj(31)
     except zlib.error as error:
-        raise ImportFailed(f"{path} is a damaged gzip file ({error})") from None
-    raise ImportFailed(f"{path} is a truncated gzip file; copy or download it again")
+        raise ImportFailed(
+            f"{path} is a damaged gzip file ({error}); copy or download it again"
+        ) from None
+    raise ImportFailed(
+        f"{path} is a truncated gzip file: it breaks off in line {lines + 1}; "
+        "copy or download it again"
+    )
 
 
 def _refuse_bomb(made: int, read: int, path: Path) -> None:

@@ -12,6 +12,7 @@ from mltrading.adapters.sources.columns import TextTables
 from mltrading.adapters.sources.content import Block, Content
 from mltrading.adapters.sources.symbols import FileSymbols, round_the_clock
 from mltrading.adapters.sources.table import Judge, Table, notes_on
+from mltrading.errors import ImportFailed
 from mltrading.services.ports import ReadOptions, ReadRows, Refused, SymbolDetails
 
 FEW_LINES = 1024
@@ -69,7 +70,13 @@ class CsvFile:
         head = _from_line(Block(1, self._content.head, 0), self._dialect.first_line)
         symbols = FileSymbols(self._content.path, options, "symbol" in self._dialect.columns)
         tables = TextTables(self._dialect, symbols, True, self._zone)
-        return tables.by_line(_numbered(head)[:SAMPLE_LINES])[0]
+        sample, refused = tables.by_line(_numbered(head)[:SAMPLE_LINES])
+        if refused and not len(sample) and options.interval is None:
+            first = refused[0]
+            raise ImportFailed(
+                f"{self._content.path}: no row can be read; line {first.line}: {first.reason}"
+            )
+        return sample
 
 
 def _from_line(block: Block, first: int) -> Block:

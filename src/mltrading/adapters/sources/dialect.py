@@ -55,7 +55,8 @@ def detect(content: Content, date_format: str | None) -> Dialect:
     lines, start, ticker = _yfinance(lines, start)
     columns, delimiter, fields, is_data = _layout(lines[start], path)
     first = start + (1 if not is_data else 0)
-    rows = _sample(lines[first:], delimiter, len(fields))
+    numbered = _sample(lines, first, delimiter, len(fields))
+    rows = [row for _, row in numbered]
     if not any(_holds_data(line) for line in lines[first:]):
         raise ImportFailed(f"{path} has a header and no rows")
     if not rows:
@@ -69,8 +70,11 @@ def detect(content: Content, date_format: str | None) -> Dialect:
         time=times.ISO,
         ticker=ticker,
     )
+    if date_format is not None:
+        written = [(number, dialect.stamp(row).strip()) for number, row in numbered]
+        return replace(dialect, time=given_form(date_format, written, path))
     stamps = [dialect.stamp(row).strip() for row in rows]
-    return replace(dialect, time=_time_form(stamps, date_format, content))
+    return replace(dialect, time=_time_form(stamps, content))
 
 
 def _holds_data(line: str) -> bool:
@@ -117,10 +121,34 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
-def _sample(lines: list[str], delimiter: str, width: int) -> list[list[str]]:
-    """The rows of the head that have the right number of fields."""
-    rows = (_fields(line, delimiter) for line in lines if line.strip())
-    return [row for row in rows if len(row) == width]
+def _sample(
+    lines: list[str], first: int, delimiter: str, width: int
+) -> list[tuple[int, list[str]]]:
+    """The rows from position `first` that have the right number of fields, with their lines."""
+    numbered = enumerate(lines[first:], start=first + 1)
+    rows = ((number, _fields(line, delimiter)) for number, line in numbered if line.strip())
+    return [(number, row) for number, row in rows if len(row) == width]
+
+
+def given_form(pattern: str, written: list[tuple[int, str]], path: Path) -> TimeForm:
+    """The form of --date-format; ImportFailed where it is none, or where less than half of the
+    stamps, given with their lines, are written so."""
+    try:
+        form = times.given_form(pattern)
+    except ValueError as error:
+        raise ImportFailed(
+            f"--date-format {pattern!r} is no form of dates ({error}); "
+            "write one such as %d/%m/%Y %H:%M"
+        ) from None
+    others = [(line, stamp) for line, stamp in written if stamp and not times.reads(form, stamp)]
+    if 2 * len(others) > len(written):
+        line, stamp = others[0]
+        shown = "".join(c for c in stamp if c.isprintable())[:40]
+        raise ImportFailed(
+            f"{path}: line {line}: the time {shown!r} is not written as --date-format {pattern} "
+            "says; leave it out, or write it as the file does"
+        )
+    return form
 
 
 def _decimal(rows: list[list[str]], columns: dict[str, int], delimiter: str, path: Path) -> str:
@@ -151,10 +179,8 @@ def _decimal_vote(price: str) -> str:
     return "," if price.count(",") == 1 else "."
 
 
-def _time_form(stamps: list[str], date_format: str | None, content: Content) -> TimeForm:
+def _time_form(stamps: list[str], content: Content) -> TimeForm:
     path = content.path
-    if date_format is not None:
-        return TimeForm(date_format)
     form = times.form_of(stamps)
     if form is None:
         shown = "".join(c for c in next(iter(stamps), "") if c.isprintable())[:40]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from mltrading.adapters.sources import headers, spacing, times
 from mltrading.adapters.sources.columns import NUMBERS
+from mltrading.adapters.sources.dialect import given_form
 from mltrading.adapters.sources.symbols import FileSymbols, round_the_clock
 from mltrading.adapters.sources.table import Judge, Table, notes_on, shown
 from mltrading.domain.bars import Flags, Floats, Times
@@ -35,7 +36,7 @@ class ParquetFile:
         self.size: int = self._file.metadata.num_rows
         self._columns = _columns_of(self._file, path)
         first = self._first()
-        self._form = _form_of(first, self._columns, path)
+        self._form = _form_of(first, options.date_format, path)
         by_column = "symbol" in self._columns
         sample, _ = self._table(first, 1, FileSymbols(path, options, by_column), daily=True)
         self.interval, how = spacing.interval_of(
@@ -181,7 +182,7 @@ def _columns_of(file: Any, path: Path) -> dict[str, int]:
     return columns
 
 
-def _form_of(batch: Any, columns: dict[str, int], path: Path) -> times.TimeForm | None:
+def _form_of(batch: Any, date_format: str | None, path: Path) -> times.TimeForm | None:
     """How texts write the time; None where the column is typed."""
     column = _time_column(batch)
     if not _is_text(column.type):
@@ -189,6 +190,8 @@ def _form_of(batch: Any, columns: dict[str, int], path: Path) -> times.TimeForm 
             raise ImportFailed(f"{path}: the time column holds {column.type}, not times")
         return None
     texts = [text or "" for text in column.to_pylist()]
+    if date_format is not None:
+        return given_form(date_format, list(enumerate(texts, start=1)), path)
     form = times.form_of(texts)
     if form is None or (form.pattern[:2] in ("%d", "%m") and times.ambiguous(texts)):
         raise ImportFailed(

@@ -24,6 +24,7 @@ NO_TIME = int(np.iinfo(np.int64).min)
 """In place of a wall time that its zone skips or has twice."""
 
 _EPOCH = datetime(1970, 1, 1)
+_SOME_DAY = datetime(2001, 12, 23, tzinfo=UTC)
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d([.,]\d+)?)?)?)? ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?"
 )
@@ -57,9 +58,29 @@ def form_of(samples: list[str]) -> TimeForm | None:
         *_patterns([texts[at] for at in {0, len(texts) // 2, -1}] if texts else []),
         EPOCH,
     ]
-    counts = {form.pattern: sum(_reads(form, text) for text in texts) for form in forms}
+    counts = {form.pattern: sum(reads(form, text) for text in texts) for form in forms}
     best = max(forms, key=lambda form: counts[form.pattern])
     return best if 2 * counts[best.pattern] >= max(1, len(texts)) else None
+
+
+def given_form(pattern: str) -> TimeForm:
+    """The form that a user gives; ValueError with the reason where it tells no day."""
+    try:
+        read_back = datetime.strptime(_SOME_DAY.strftime(pattern), pattern)
+    except (ValueError, re.error) as error:  # strptime makes a regular expression of the pattern
+        raise ValueError(str(error)) from None
+    if read_back.date() != _SOME_DAY.date():
+        raise ValueError("it tells no day, month and year")
+    return TimeForm(pattern)
+
+
+def reads(form: TimeForm, text: str) -> bool:
+    """Whether the text is a stamp of this form."""
+    try:
+        read_one(text, form, daily=False)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def day_and_month_order(texts: Iterable[str]) -> str | None:
@@ -148,15 +169,7 @@ def session_labels(walls: Times) -> Times:
 
 def _patterns(texts: list[str]) -> list[TimeForm]:
     patterns = (date + clock for date in _DATES for clock in _CLOCKS)
-    return [form for p in patterns if any(_reads(form := TimeForm(p), text) for text in texts)]
-
-
-def _reads(form: TimeForm, text: str) -> bool:
-    try:
-        read_one(text, form, daily=False)
-    except ValueError:
-        return False
-    return True
+    return [form for p in patterns if any(reads(form := TimeForm(p), text) for text in texts)]
 
 
 def _iso_one(text: str) -> datetime:
