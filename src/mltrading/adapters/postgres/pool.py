@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres import connection as connections
@@ -136,16 +137,16 @@ class Database:
     @contextmanager
     def _transaction(self, mode: str, timeout_seconds: float | None) -> Iterator[Connection]:
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        # One message sets the transaction up and proves that the connection lives.
+        # One message begins the transaction and proves that the connection lives.
         proxy = self._check_out(
-            f"SET TRANSACTION {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
+            f"BEGIN {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
             f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
         )
         connection = _driver(proxy)
         try:
             with self._watchdog.watching(connection, seconds and seconds + GRACE_SECONDS):
                 yield connection
-                connection.commit()
+                _end(connection, "COMMIT")
         except psycopg2.errors.QueryCanceled:
             raise DatabaseUnavailable(
                 f"the database took longer than {seconds:g} s: ask for less, or try again later"
@@ -165,7 +166,7 @@ class Database:
             self.close()
             raise _Lost(error) from None
         finally:
-            proxy.close()  # the pool rolls back what is still open
+            _leave(proxy)
 
     def _check_out(self, opening: str) -> PoolProxiedConnection:
         deadline = time.monotonic() + self._outage_seconds
@@ -199,7 +200,7 @@ class Database:
                 if fresh:
                     raise
             except BaseException:
-                proxy.close()
+                _leave(proxy)
                 raise
 
     def _take(self) -> PoolProxiedConnection:
@@ -220,14 +221,20 @@ class Database:
         with self._guard:
             if self._pool is None:
                 self._pool = QueuePool(
-                    lambda: psycopg2.connect(**self._parameters),
+                    self._connect,
                     pool_size=self._pool_size,
                     max_overflow=self._pool_size,
                     timeout=self._wait_seconds,
                     recycle=RECYCLE_SECONDS,
                     use_lifo=True,  # so that the extra ones of a busy moment grow old and go
+                    reset_on_return=None,  # _leave does
                 )
             return self._pool
+
+    def _connect(self) -> Connection:
+        connection = psycopg2.connect(**self._parameters)
+        connection.autocommit = True  # BEGIN is ours: psycopg2 sends one as a message of its own
+        return connection
 
 
 class _Lost(Exception):
@@ -241,7 +248,22 @@ class _Lost(Exception):
 def _forget(reference: weakref.ref[Database]) -> None:
     database = reference()
     if database is not None:
-        database._start_afresh()
+        database._start_afresh()  # pylint: disable=protected-access  # of its own class
+
+
+def _end(connection: Connection, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _leave(proxy: PoolProxiedConnection) -> None:
+    """Give a connection back to the pool, with no transaction open."""
+    if proxy.is_valid and _driver(proxy).info.transaction_status != TRANSACTION_STATUS_IDLE:
+        try:
+            _end(_driver(proxy), "ROLLBACK")
+        except psycopg2.Error:
+            proxy.invalidate()
+    proxy.close()
 
 
 def _driver(proxy: PoolProxiedConnection) -> Connection:

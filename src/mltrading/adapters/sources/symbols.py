@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ class FileSymbols:
         for number in np.argsort(first, kind="stable"):
             row = int(first[number])
             if row >= 0:
-                places[number] = self.position(codes[number], lambda role: detail_at(row, role))
+                places[number] = self.position(codes[number], partial(detail_at, row))
         return places[rows]
 
     def _add(self, code: str, details: Details) -> int:
