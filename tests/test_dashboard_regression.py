@@ -381,6 +381,32 @@ def test_symbols_typed_faster_than_answered_open_the_last(page: Page) -> None:
     assert page.query["symbol"] == "GS"
 
 
+def focused(page: Page) -> str:
+    return str(page.js("return document.activeElement.id"))
+
+
+def test_keyboard_reaches_the_filter_and_each_bar_in_few_steps(page: Page) -> None:
+    overview(page)
+    page.js("document.getElementById('help-open').focus()")
+    stops = []
+    while not stops or (stops[-1] != "overview-search" and len(stops) < 9):
+        page.press(Keys.TAB)
+        stops.append(focused(page))
+    assert stops == ["sector-key-0", "industry-key-0", "overview-search"]
+    page.js("document.getElementById('sector-key-0').focus()")
+    page.press(Keys.ARROW_DOWN)
+    assert focused(page) == "sector-key-1"
+    assert page.css("#sector-key-1").is_displayed()
+    page.press(Keys.END)
+    page.press(Keys.ARROW_DOWN)
+    assert focused(page) == "sector-key-0"  # round
+    name = page.css("#sector-key-0").get_attribute("data-name")
+    page.press(Keys.ENTER)
+    page.until(lambda: page.query.get("sector") == name, f"the table of {name}")
+    page.settle()
+    assert focused(page) == "sector-key-0"  # the drawing of the answer leaves the focus alone
+
+
 def test_compare_adds_by_enter_and_removes_by_chip(page: Page) -> None:
     page.open("/compare")
     page.type("#compare-add", "AAPL", Keys.ENTER)

@@ -26,6 +26,26 @@
     filter(button.dataset.group, button.dataset.name, sector ? { industry: null } : {});
   });
 
+  /* One stop of the Tab key for all bars of a chart; arrow keys go from bar to bar. */
+  const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+
+  function keyTo(keys, from, key) {
+    if (key === "Home") return keys[0];
+    if (key === "End") return keys[keys.length - 1];
+    return STEPS[key] && keys[(keys.indexOf(from) + STEPS[key] + keys.length) % keys.length];
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const button = event.target.closest && event.target.closest("[data-group]");
+    if (!button || event.ctrlKey || event.metaKey || event.altKey) return;
+    const keys = [...button.parentElement.children];
+    const next = keyTo(keys, button, event.key);
+    if (!next) return;
+    event.preventDefault();
+    for (const other of keys) other.tabIndex = other === next ? 0 : -1;
+    next.focus();
+  });
+
   callbacks.overviewDrawn = (parts) => {
     for (const [id, nodes] of Object.entries(parts || {})) {
       const container = document.getElementById(id);

@@ -22,6 +22,7 @@ from tests.test_dashboard.frame_made import (
     EVIL_NAME,
     FixedClock,
     Market,
+    make_client,
     make_dashboard,
 )
 
@@ -229,6 +230,33 @@ def test_database_is_not_asked_for_the_frame() -> None:
     assert http.get("/").status_code == 200
     assert http.get("/_dash-layout").status_code == 200
     assert market.asked == []
+
+
+def said(component: Any) -> list[str]:
+    """Every text, title and label of a tree of components."""
+    if isinstance(component, list):
+        return [text for child in component for text in said(child)]
+    if not isinstance(component, dict):
+        return [component] if isinstance(component, str) else []
+    props = component["props"]
+    own = [str(props[name]) for name in ("title", "aria-label", "placeholder") if name in props]
+    return own + said(props.get("children"))
+
+
+@pytest.mark.parametrize("comparison", [True, False])
+def test_nothing_speaks_of_compare_where_it_is_off(market: Market, comparison: bool) -> None:
+    client = make_client(market, comparison)
+    texts = said(client.http.get("/_dash-layout").get_json())
+    for page in PAGES:
+        if comparison or page.feature is None:
+            texts += said(route(client, at(page.path))["page.children"])
+    assert any("Compar" in text for text in texts) == comparison
+
+
+def test_basket_has_its_tray_only_where_compare_is_on(market: Market) -> None:
+    for comparison in (True, False):
+        overview = route(make_client(market, comparison), at("/"))["page.children"]
+        assert ("compare-tray" in json.dumps(overview)) == comparison
 
 
 def test_page_name_with_markup_could_not_break_the_title() -> None:

@@ -303,6 +303,17 @@ def test_keyboard_has_a_button_for_every_bar() -> None:
     assert text(button) == "Energy: 1 up, 0 unchanged, 0 down"
 
 
+def test_keyboard_stops_once_at_each_breadth_chart() -> None:
+    groups = [make_group(name) for name in ("Banks", "Energy", "Retail")]
+    market = Market(make_overview(make_row("A"), sectors=groups, industries=groups))
+    answer = show(market, "?industry=Energy")[OUTPUT]
+    stops = {
+        kind: [b[1]["data-name"] for b in find(answer[f"{kind}-keys"], "button", tabindex="0")]
+        for kind in ("sector", "industry")
+    }
+    assert stops == {"sector": ["Banks"], "industry": ["Energy"]}
+
+
 # sparklines
 
 

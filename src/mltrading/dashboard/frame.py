@@ -9,7 +9,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, icon, visually_hidden
-from mltrading.dashboard.registry import Key, Page
+from mltrading.dashboard.registry import Key, Page, on
 from mltrading.utils.clock import microseconds
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def layout(pages: tuple[Page, ...], services: Services) -> Component:
                 id="body",
             ),
             html.Div(id="toast", role="status", **aria(live="polite")),
-            _help_dialog(pages),
+            _help_dialog(pages, services),
         ],
         id="frame",
     )
@@ -150,7 +150,7 @@ def _symbol_search() -> Component:
     )
 
 
-def _help_dialog(pages: tuple[Page, ...]) -> Component:
+def _help_dialog(pages: tuple[Page, ...], services: Services) -> Component:
     head = [
         html.H2("Keyboard", id="help-title"),
         html.Button(
@@ -160,18 +160,19 @@ def _help_dialog(pages: tuple[Page, ...]) -> Component:
         ),
     ]
     return html.Dialog(
-        [html.Div(head, className="dialog-head"), *key_tables(pages)],
+        [html.Div(head, className="dialog-head"), *key_tables(pages, services)],
         id="help-dialog",
         **aria(labelledby="help-title"),
     )
 
 
-def key_tables(pages: tuple[Page, ...]) -> list[Component]:
-    """Every key of the program, one table for the frame and one for each page that has some."""
-    groups = [("Everywhere", KEYS), *((page.name, page.keys) for page in pages if page.keys)]
-    return [_key_table(name, keys) for name, keys in groups]
+def key_tables(pages: tuple[Page, ...], services: Services) -> list[Component]:
+    """Every key that works here, one table for the frame and one for each page that has some."""
+    groups = [("Everywhere", KEYS), *((page.name, page.keys) for page in pages)]
+    working = [(name, [key for key in keys if on(key.feature, services)]) for name, keys in groups]
+    return [_key_table(name, keys) for name, keys in working if keys]
 
 
-def _key_table(name: str, keys: tuple[Key, ...]) -> Component:
+def _key_table(name: str, keys: list[Key]) -> Component:
     rows = [html.Tr([html.Th(html.Kbd(key.press), scope="row"), html.Td(key.does)]) for key in keys]
     return html.Table([html.Caption(name), html.Tbody(rows)], className="keys")

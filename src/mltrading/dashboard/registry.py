@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One line of the keyboard help: `press` as shown ("Ctrl K"), and what it does."""
+    """One line of the keyboard help: `press` as shown ("Ctrl K"), what it does, and the feature
+    that it needs."""
 
     press: str
     does: str
+    feature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,12 @@ class Page:
 
 def shown(pages: tuple[Page, ...], services: Services) -> tuple[Page, ...]:
     """The pages that this deployment's features allow."""
-    return tuple(
-        page for page in pages if page.feature is None or getattr(services.features, page.feature)
-    )
+    return tuple(page for page in pages if on(page.feature, services))
+
+
+def on(feature: str | None, services: Services) -> bool:
+    """Whether this deployment has `feature`; None is what every deployment has."""
+    return feature is None or bool(getattr(services.features, feature))
 
 
 def find(pages: tuple[Page, ...], path: str) -> Page | None:

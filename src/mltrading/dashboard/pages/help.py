@@ -15,7 +15,7 @@ from mltrading.dashboard.components import (
     simulated_mark,
     stale_mark,
 )
-from mltrading.dashboard.registry import Page
+from mltrading.dashboard.registry import Page, shown
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -80,7 +80,7 @@ def layout(services: Services, search: str) -> Component:
             html.H2("Figures"),
             _definitions(FIGURES),
             html.H2("Keyboard"),
-            html.Div(frame.key_tables(PAGES), className="key-columns"),
+            html.Div(frame.key_tables(shown(PAGES, services), services), className="key-columns"),
         ],
         className="page-text",
         id="help-page",

@@ -26,7 +26,7 @@ from mltrading.dashboard.components import (
 )
 from mltrading.dashboard.figures import breadth
 from mltrading.dashboard.pages import overview_table
-from mltrading.dashboard.registry import Key, Page
+from mltrading.dashboard.registry import Key, Page, on
 from mltrading.domain.query import MAX_TEXT
 from mltrading.domain.view import OverviewQuery
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mltrading.services.market import Overview
 
 PATH = "/"
+COMPARISON = "comparison_mode"
 SEARCH_SECONDS = 0.2  # after the last key
 
 
@@ -59,7 +60,7 @@ def layout(services: Services, search: str) -> Component:
                     dcc.Store(id="overview-drawn"),
                     html.Div(id="overview-state"),
                     html.Div(id="overview-pager"),
-                    html.Div(id="compare-tray", role="status"),
+                    *_tray(services),
                 ],
                 className="symbols",
                 **aria(label="Symbols"),
@@ -70,7 +71,7 @@ def layout(services: Services, search: str) -> Component:
 
 
 def _chart_panel(kind: str, title: str) -> Component:
-    """One breadth chart, with a button for every bar that the keyboard reaches."""
+    """One breadth chart, with a button for every bar: one stop of the Tab key, then arrow keys."""
     return html.Section(
         [
             html.Div(
@@ -81,7 +82,12 @@ def _chart_panel(kind: str, title: str) -> Component:
                 [
                     skeleton("breadth-skeleton"),
                     graph(f"{kind}-chart", style={"height": 276}),
-                    html.Div(id=f"{kind}-keys", className="breadth-keys"),
+                    html.Div(
+                        id=f"{kind}-keys",
+                        className="breadth-keys",
+                        role="toolbar",
+                        **aria(label=f"{title}: arrow keys choose", orientation="vertical"),
+                    ),
                 ],
                 className="breadth-chart",
             ),
@@ -89,6 +95,11 @@ def _chart_panel(kind: str, title: str) -> Component:
         className=f"panel panel-{kind}",
         **aria(label=f"{title}: symbols up, unchanged and down on their newest session"),
     )
+
+
+def _tray(services: Services) -> list[Component]:
+    """Where static/js/basket.js shows the symbols to compare."""
+    return [html.Div(id="compare-tray", role="status")] if on(COMPARISON, services) else []
 
 
 def _toolbar() -> Component:
@@ -140,7 +151,7 @@ def register(app: Dash, services: Services) -> None:
         query, problems = OverviewQuery.parse(str(address.get("search", "")))
         overview = services.market.overview(current_actor(), query)
         palette = theme.palette(theme.current())
-        shown, comparison = overview.query, services.features.comparison_mode
+        shown, comparison = overview.query, on(COMPARISON, services)
         return (
             breadth.breadth(overview.sectors, shown.sector, palette),
             breadth.breadth(overview.industries, shown.industry, palette),
@@ -237,7 +248,8 @@ PAGE = Page(
     layout,
     register,
     keys=(
-        Key("Tab", "Through filters, column heads and rows; Enter sorts or opens"),
-        Key("Space", "On Compare: add the symbol to the comparison"),
+        Key("Tab", "Through bars, filter, column heads and rows; Enter sorts or opens"),
+        Key("↑ ↓", "On the bars: another sector or industry; Enter filters by it"),
+        Key("Space", "On Compare: add the symbol to the comparison", COMPARISON),
     ),
 )

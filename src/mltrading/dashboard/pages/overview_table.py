@@ -205,7 +205,10 @@ def _path(values: list[float]) -> str:
 
 
 def breadth_keys(groups: list[GroupCount], selected: str | None, kind: str) -> list[Node]:
-    """A button for each bar of a breadth chart: unseen until the keyboard reaches it."""
+    """A button for each bar of a breadth chart: unseen until the keyboard reaches it, and one stop
+    of the Tab key for all (static/js/overview.js moves it)."""
+    names = [group.name for group in groups]
+    stop = names.index(selected) if selected in names else 0
     return [
         el(
             "button",
@@ -214,6 +217,7 @@ def breadth_keys(groups: list[GroupCount], selected: str | None, kind: str) -> l
             type="button",
             id=f"{kind}-key-{position}",
             class_="button visually-hidden",
+            tabindex="0" if position == stop else "-1",
             aria_pressed=str(group.name == selected).lower(),
             data_group=kind,
             data_name=group.name,
