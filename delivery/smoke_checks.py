@@ -72,9 +72,10 @@ def page(visit: Visit) -> str:
     if missing:
         raise Wrong(f"{missing[0]} in /", short(reply.text))
     visit.page = reply.text
-    scripts, styles = _assets(visit.page, ".js"), _assets(visit.page, ".css")
-    if not scripts or not styles:
-        raise Wrong("scripts and style sheets in /", f"{len(scripts)} and {len(styles)}")
+    scripts = re.findall(r'<script\b[^>]*?\ssrc="(/[^"]+)"', reply.text)
+    styles = _assets(reply.text, ".css")
+    if not any("dash_renderer" in path for path in scripts) or not styles:
+        raise Wrong("the renderer's script, and style sheets, in /", f"{scripts} and {styles}")
     return f"{len(scripts)} scripts, {len(styles)} style sheets"
 
 
@@ -195,7 +196,7 @@ def _healthy(path: str, body: Any, checks: set[str]) -> None:
 
 def _assets(page: str, suffix: str = "") -> list[str]:
     """Addresses of scripts, styles and icons in the page, in their order, each once."""
-    found = re.findall(r'<(?:script|link)\b[^>]*?\b(?:src|href)="(/[^"]+)"', page)
+    found = re.findall(r'<(?:script|link)\b[^>]*?\s(?:src|href)="(/[^"]+)"', page)
     return [path for path in dict.fromkeys(found) if suffix in _suffix(path)]
 
 

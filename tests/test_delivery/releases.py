@@ -1,0 +1,91 @@
+"""A release to be checked: the real application over a small database, and ways to break it.
+
+`Release` sits before the application like a router and changes answers on their way, so that a
+test can break exactly one thing of an otherwise real program.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import waitress.server
+from werkzeug.test import run_wsgi_app
+
+COMMIT = "5eedf00d" * 5
+FILES = ("/assets/", "/_dash-component-suites/")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An answer of the application on its way out."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+Fault = Callable[[str, Sent], Sent]
+"""What is done to the answer for a path."""
+
+
+def said(sent: Sent, body: object, status: int | None = None, kind: str | None = None) -> Sent:
+    """The same answer with another body: text, bytes or JSON."""
+    raw = body if isinstance(body, bytes) else None
+    if raw is None:
+        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    headers = {**sent.headers, "Content-Type": kind or sent.headers["Content-Type"]}
+    headers.pop("Content-Encoding", None)
+    return Sent(status or sent.status, headers, raw)
+
+
+def headed(sent: Sent, **headers: str | None) -> Sent:
+    """The same answer with other headers (`cache_control`); None takes one away."""
+    named = {name.replace("_", "-").title(): value for name, value in headers.items()}
+    kept = {name: value for name, value in sent.headers.items() if name not in named}
+    return replace(sent, headers={**kept, **{n: v for n, v in named.items() if v is not None}})
+
+
+class Release:
+    """The application as it is deployed from COMMIT, with at most one fault."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.commit: str | None = COMMIT
+        self.fault: Fault | None = None
+        self.hosts: set[str] = set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.hosts.add(environ["HTTP_HOST"])
+        if not path.startswith(FILES):  # a fault looks into what is no file, so it comes plain
+            environ.pop("HTTP_ACCEPT_ENCODING", None)
+        body, status, headers = run_wsgi_app(self._application, environ, buffered=True)
+        sent = Sent(int(status.split()[0]), dict(headers), b"".join(body))
+        if path == "/health/live":
+            sent = said(sent, {**sent.json(), "commit": self.commit})
+        if self.fault is not None:
+            sent = self.fault(path, sent)
+        headed_out = {**sent.headers, "Content-Length": str(len(sent.body))}
+        start_response(f"{sent.status} X", list(headed_out.items()))
+        return [sent.body]
+
+
+@contextmanager
+def listening(application: Any) -> Iterator[str]:
+    """The address of a WSGI application that is served in this process until the block ends."""
+    server = waitress.server.create_server(application, host="127.0.0.1", port=0, threads=6)
+    thread = threading.Thread(target=server.run, name="release", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        server.close()
+        thread.join(10)
