@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -144,7 +148,8 @@ def test_what_the_summary_says_of_a_file(run: Callable[..., ImportSummary]) -> N
     assert (file.symbols, file.interval) == (("AAPL",), "1d")
     assert file.notes == (
         "interval 1d, from dates without a time",
-        "trades round the clock: its days are UTC days",  # the rows have a Saturday and a Sunday
+        # the rows have a Saturday and a Sunday
+        "trades round the clock: its days are UTC days; --tz says otherwise",
         "symbol AAPL, from the name of the file",
     )
     assert set(summary.counts()) == {
@@ -207,6 +212,37 @@ def test_sorting_on_disk_leaves_nothing_behind(
     summary = run(minute_lines(make_bars(2000))[::-1], interval=Interval.M1)
     assert any("sorted on disk" in note for note in summary.files[0].notes)
     assert [path.name for path in tmp_path.iterdir()] == ["AAPL.csv"]
+
+
+KILLED_WHILE_SORTING = """
+import os, sys
+import numpy as np
+from mltrading.domain.bars import Bars
+from mltrading.services import staging
+from mltrading.services.ports import ReadRows
+
+ts, price = np.arange(50_000)[::-1] * 1_000_000, np.ones(50_000)
+bars = Bars(ts, price, price, price, price, price, price, price > 0)
+staging.PART_ROWS = 1_000
+runs = staging.in_order([ReadRows(np.zeros(25_000, np.int32), bars[at::2], (), 0)
+                         for at in (0, 1)], lambda: None)
+assert len(next(runs)[1]) > 1
+os.kill(os.getpid(), int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+def test_an_import_that_is_killed_while_it_sorts_leaves_no_file_behind(
+    tmp_path: Path, ended_by: signal.Signals
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SORTING, str(int(ended_by))],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == -ended_by
+    assert list(tmp_path.iterdir()) == []
 
 
 def assert_same(got: Bars, want: Bars) -> None:

@@ -3,15 +3,16 @@
 Rows that come in order pass straight through. From the first piece that does not, or that mixes
 many symbols, everything goes to a temporary file, is dealt out into parts by symbol and time, and
 comes back part by part, sorted. Of rows with the same stamp the later line stays behind the
-earlier one, so that the last line can win.
+earlier one, so that the last line can win. The files have no name, so that none is left over
+however the import ends.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import BinaryIO
+from contextlib import ExitStack
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def in_order(pieces: Iterable[ReadRows], sorting: Callable[[], None]) -> Iterato
     newest: dict[int, int] = {}
     held: ReadRows | None = None
     passing: list[Run] = []
-    with tempfile.TemporaryDirectory(prefix="mltrading-import-") as folder:
+    with ExitStack() as files:
         spill: _Spill | None = None
         for piece, more in _with_more(pieces):
             if spill is None:
@@ -53,7 +54,7 @@ def in_order(pieces: Iterable[ReadRows], sorting: Callable[[], None]) -> Iterato
                     held, passing = piece, runs
                     newest.update((at, int(bars.ts[-1])) for at, bars in runs)
                     continue
-                spill = _Spill(Path(folder))
+                spill = _Spill(files)
                 if held is not None:
                     spill.add(held)
                 passing = []
@@ -106,11 +107,12 @@ def _runs(symbol: NDArray[np.int32], bars: Bars) -> Iterator[Run]:
 
 
 class _Spill:
-    """Rows on disk, with a sample of their keys to deal them out evenly."""
+    """Rows on disk, with a sample of their keys to deal them out evenly. Its files stay open in
+    `files` as long as they hold rows."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._path = folder / "rows"
+    def __init__(self, files: ExitStack) -> None:
+        self._files = files
+        self._rows = self._file()
         self._samples: list[Times] = []
         self._count = 0
 
@@ -119,40 +121,38 @@ class _Spill:
         records["symbol"] = piece.symbol
         for name in _RECORD.names[1:] if _RECORD.names else ():
             records[name] = getattr(piece.bars, name)
-        with self._path.open("ab") as file:
-            file.write(records.tobytes())
+        self._rows.write(records.tobytes())
         self._samples.append(_keys(records)[::SAMPLE_EVERY])
         self._count += len(records)
 
     def runs(self) -> Iterator[Run]:
-        parts = min(MOST_PARTS, -(-self._count // PART_ROWS))
-        if not parts:
+        count = min(MOST_PARTS, -(-self._count // PART_ROWS))
+        if not count:
             return
-        paths = [self._folder / f"part{at}" for at in range(parts)]
-        self._deal_out(paths)
-        for path in paths:
-            records = np.fromfile(path, _RECORD)
-            path.unlink()
+        parts = [self._file() for _ in range(count)]
+        self._deal_out(parts)
+        for part in parts:
+            part.seek(0)
+            records = np.frombuffer(part.read(), _RECORD)
+            part.close()
             yield from _runs(records["symbol"], _bars(records))
 
-    def _deal_out(self, paths: list[Path]) -> None:
+    def _file(self) -> IO[bytes]:
+        return self._files.enter_context(tempfile.TemporaryFile(prefix="mltrading-import-"))
+
+    def _deal_out(self, parts: list[IO[bytes]]) -> None:
         """Move every row to the part of its key; equal keys meet in one part, in file order."""
         samples = np.sort(np.concatenate(self._samples))
-        edges = samples[len(samples) * np.arange(1, len(paths)) // len(paths)]
-        files: list[BinaryIO] = [path.open("wb") for path in paths]
-        try:
-            with self._path.open("rb") as rows:
-                while data := rows.read(_RECORD.itemsize * max(1, PART_ROWS // 2)):
-                    records = np.frombuffer(data, _RECORD)
-                    part = np.searchsorted(edges, _keys(records), side="right")
-                    order = np.argsort(part, kind="stable")
-                    cuts = np.searchsorted(part[order], np.arange(len(paths) + 1))
-                    for file, start, stop in zip(files, cuts[:-1], cuts[1:], strict=True):
-                        file.write(records[order[start:stop]].tobytes())
-        finally:
-            for file in files:
-                file.close()
-        self._path.unlink()
+        edges = samples[len(samples) * np.arange(1, len(parts)) // len(parts)]
+        self._rows.seek(0)
+        while data := self._rows.read(_RECORD.itemsize * max(1, PART_ROWS // 2)):
+            records = np.frombuffer(data, _RECORD)
+            place = np.searchsorted(edges, _keys(records), side="right")
+            order = np.argsort(place, kind="stable")
+            cuts = np.searchsorted(place[order], np.arange(len(parts) + 1))
+            for part, start, stop in zip(parts, cuts[:-1], cuts[1:], strict=True):
+                part.write(records[order[start:stop]].tobytes())
+        self._rows.close()
 
 
 def _keys(records: Records) -> Times:
