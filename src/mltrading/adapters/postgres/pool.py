@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -231,7 +231,7 @@ class Database:
                 )
             return self._pool
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> Any:  # SQLAlchemy's protocol asks for what psycopg2's stubs leave out
         connection = psycopg2.connect(**self._parameters)
         connection.autocommit = True  # BEGIN is ours: psycopg2 sends one as a message of its own
         return connection
