@@ -14,6 +14,7 @@ from importlib import import_module
 from delivery.errors import DeliveryError
 
 VERBS: dict[str, str] = {
+    "gate": "refuse a deployment that nobody else approved or whose commit is not green",
     "smoke": "check that a deployed release works",
     "notify": "tell people over the channels that alerting.yml names",
 }

@@ -1,0 +1,32 @@
+"""What the delivery tests share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests import market_data
+from tests.database_fixtures import database_on, drop, execute
+from tests.test_delivery.github_fake import GitHub, serving
+
+SESSIONS_OF_MINUTES = 5
+
+
+@pytest.fixture(scope="session")
+def small_market_url(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a database with the market of `market_data`, of minutes five sessions only."""
+    name = f"mlt_small_market_{secrets.token_hex(4)}"
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    market_data.load(database_on(server_url, name), SESSIONS_OF_MINUTES)
+    yield database_on(server_url, name)
+    drop(server_url, name)
+
+
+@pytest.fixture
+def hub() -> Iterator[GitHub]:
+    """A GitHub on 127.0.0.1; the test fails where we or it left GitHub's own description."""
+    with serving(GitHub()) as running:
+        yield running
+    assert running.problems == []
