@@ -23,12 +23,13 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run test test-delivery smoke check bench screenshots lock clean FORCE
+.PHONY: help run test unit regression matrix-row test-delivery smoke check bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
 	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
 	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
+	@echo 'make unit, make regression BROWSER=firefox, make matrix-row PG=16 BROWSER=firefox  its parts'
 	@echo 'make smoke   the quick regression set'
 	@echo 'make check   formatting, lint, types, architecture'
 	@echo 'make bench   ratios against a plain app and against the limit'
@@ -71,6 +72,28 @@ test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
 smoke: $(DEV_STAMP)
 	@$(PYTEST) -q -m smoke
 
+# The parts of `make test` that CI runs beside one another, each on as many workers as there are
+# processors. Coverage without browsers has to pass by itself: a click covers much and checks little.
+unit: $(DEV_STAMP)
+	@$(BIN)/python -m tools.setup_tests
+	$(PYTEST) -q -n logical --dist load -m 'not browser' --ignore=tests/test_delivery --cov \
+		--cov-report=term --cov-report=json:build/coverage.json --durations=10
+
+BROWSER ?= chromium
+regression: $(DEV_STAMP)
+	@$(BIN)/python -m tools.setup_tests
+	$(PYTEST) -q -m browser -k $(BROWSER) --durations=10
+
+# One row of the CI matrix: the database tests on one PostgreSQL, and the flows through the browser.
+FLOWS := test_f1_ or test_f3_ or test_f4_ or test_f7_
+matrix-row: $(DEV_STAMP)
+	@test -n '$(PG)' || { echo 'usage: make matrix-row PG=16 BROWSER=firefox' >&2; exit 2; }
+	@$(BIN)/python -m tools.setup_tests
+	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
+	export MLTRADING_TEST_BIN="$$programs" && \
+	$(PYTEST) -q -n logical --dist load -m '(database or smoke) and not browser' && \
+	$(PYTEST) -q -m browser -k '$(BROWSER) and ($(FLOWS))'
+
 FORMATTED := src delivery tests tools benchmarks
 
 check: $(DEV_STAMP)
@@ -78,6 +101,7 @@ check: $(DEV_STAMP)
 	$(BIN)/isort --check --quiet $(FORMATTED)
 	$(BIN)/flake8 $(FORMATTED)
 	$(BIN)/mypy
+	$(BIN)/pylint src/mltrading delivery
 	$(PYTEST) -q tests/test_architecture.py
 
 bench: $(DEV_STAMP)
