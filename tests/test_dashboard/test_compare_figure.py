@@ -42,6 +42,13 @@ def test_unknown_values_are_none_and_the_line_goes_on() -> None:
     assert drawn["data"][0]["connectgaps"] is True
 
 
+@pytest.mark.parametrize(("count", "first"), [(6, "4 Jan"), (30, "10 Jan"), (250, "Apr")])
+def test_first_time_label_says_its_month(count: int, first: str) -> None:
+    axis = figure(make_comparison("AAPL", count=count), DARK)["layout"]["xaxis"]
+    assert axis["ticktext"][0] == first
+    assert sum("Jan" in label for label in axis["ticktext"]) <= 1
+
+
 def test_line_without_any_value_has_no_end_label() -> None:
     comparison = make_comparison("AAPL", "IBM", count=10)
     blank = replace(comparison.lines[1], values=np.full(10, np.nan))

@@ -169,6 +169,33 @@ def test_one_bar_says_why_no_line_is_drawn(client: CallbackClient, market: Known
     assert "1 point ·" in note and "choose a longer range" in note
 
 
+def folds(component: Any) -> list[dict[str, Any]]:
+    """The parts of a component tree that unfold."""
+    if isinstance(component, list):
+        return [fold for child in component for fold in folds(child)]
+    if not isinstance(component, dict):
+        return []
+    own = [component] if component["type"] == "Details" else []
+    return own + folds(component["props"].get("children"))
+
+
+def test_many_notes_fold_behind_the_first(client: CallbackClient, market: KnownMarket) -> None:
+    stale = [f"{code} has no bars in this window." for code in ("AAPL", "IBM", "MSFT")]
+    market.made = {"notes": stale}
+    notes = shown(client, "?symbols=AAPL,IBM&mode=wrong")["compare-note.children"]
+    (fold,) = folds(notes)
+    assert words(fold["props"]["children"][0]) == "2 more notes"
+    assert words(fold["props"]["children"][1]) == " ".join(stale[1:])
+    at_once = words([note for note in notes if not folds(note)])
+    assert "250 points" in at_once and "mode='wrong' ignored" in at_once and stale[0] in at_once
+
+
+def test_two_notes_are_both_shown(client: CallbackClient, market: KnownMarket) -> None:
+    market.made = {"notes": ["One thing.", "Another."]}
+    notes = shown(client, "?symbols=AAPL,IBM")["compare-note.children"]
+    assert words(notes).endswith("One thing. Another.") and not folds(notes)
+
+
 def test_what_was_ignored_in_the_address_is_said(client: CallbackClient) -> None:
     answer = shown(client, "?symbols=AAPL&mode=logarithmic")
     assert "mode='logarithmic' ignored" in words(answer["compare-note.children"])

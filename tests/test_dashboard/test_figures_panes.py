@@ -102,15 +102,6 @@ def test_volumes_keep_four_digits(volumes) -> None:
         assert kept == pytest.approx(given_, rel=6e-4, abs=0.51)
 
 
-def test_large_numbers_are_shortened() -> None:
-    assert [numbers.shortened(v) for v in (52_100_000, 1200, -3.4e9, 7)] == [
-        "52.1M",
-        "1.2K",
-        "-3.4B",
-        "7",
-    ]
-
-
 @pytest.mark.parametrize("name", theme.THEMES)
 def test_every_pane_has_a_line_above_it_but_the_first(name) -> None:
     arranged = panes.arrange(["price", "volume", "macd"], log=False)

@@ -12,7 +12,7 @@ import textwrap
 import numpy as np
 
 from mltrading.dashboard.figures import ticks
-from mltrading.dashboard.figures.numbers import decimals, shortened, shown_decimals
+from mltrading.dashboard.figures.numbers import decimals, shown_decimals
 from mltrading.dashboard.figures.panes import (
     Pane,
     arrange,
@@ -221,7 +221,7 @@ def _right_margin(chart: Chart, places: int) -> int:
     longest = len(f"{float(np.nanmax(chart.bars.high)):,.{places}f}")
     if chart.view.scale == "percent":
         longest = max(longest, 8)
-    return 14 + 7 * max(longest, len(shortened(999.9e6)))
+    return 14 + 7 * max(longest, len("999.9M"))
 
 
 def _meta(

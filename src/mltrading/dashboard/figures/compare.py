@@ -11,7 +11,7 @@ import numpy as np
 
 from mltrading.dashboard.figures.numbers import decimals, rounded
 from mltrading.dashboard.figures.panes import y_range
-from mltrading.dashboard.figures.ticks import choose, levels
+from mltrading.dashboard.figures.ticks import MONTHS, Level, choose, levels
 from mltrading.dashboard.figures.traces import text
 from mltrading.dashboard.theme import Palette
 from mltrading.domain.bars import SECOND, Floats, Times
@@ -101,9 +101,19 @@ def _x_axis(comparison: Comparison, labels: list[str], palette: Palette) -> dict
         "range": [-0.5, max(count - 0.5, 0.5)],
         "tickmode": "array",
         "tickvals": [labels[position] for position in ticks.positions],
-        "ticktext": ticks.labels,
+        "ticktext": _month_said(ticks, labels),
         "tickangle": 0,
     }
+
+
+def _month_said(ticks: Level, labels: list[str]) -> list[str]:
+    """The tick labels; where the first is a day alone, it says the month too."""
+    if not ticks.labels:
+        return []
+    first, *others = ticks.labels
+    if first.isdecimal() and len(first) <= 2:
+        first = f"{first} {MONTHS[int(labels[ticks.positions[0]][5:7]) - 1]}"
+    return [first, *others]
 
 
 def _axis(palette: Palette) -> dict[str, Any]:

@@ -47,11 +47,3 @@ def significant(values: Floats, digits: int = 4) -> list[int | float | None]:
     if np.isfinite(whole).all() and (whole == np.floor(whole)).all():
         return [int(value) for value in whole.tolist()]
     return list(rounded(whole, 4))
-
-
-def shortened(value: float) -> str:
-    """A large count as traders write it: 52.1M."""
-    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if abs(value) >= unit:
-            return f"{value / unit:.1f}{name}"
-    return f"{value:g}"

@@ -20,7 +20,7 @@ from mltrading.domain.zones import utc_offsets
 MAX_LABELS = 200
 """Levels with more ticks are left out: they would be dense only in views of a few bars."""
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONDAY = 3  # days from the Monday before to 1970-01-01, a Thursday
 _STEPS = (12 * HOUR, 6 * HOUR, 3 * HOUR, HOUR, 30 * MINUTE, 15 * MINUTE, 5 * MINUTE, MINUTE)
 
@@ -98,7 +98,7 @@ class _Labels:
         if self._year[row] != self._year[row - 1]:
             return str(self._year[row])
         day, month = self._day[row], self._month[row]
-        name = _MONTHS[month % 12]
+        name = MONTHS[month % 12]
         if not self._intraday:
             return name if month != self._month[row - 1] else str(_day_of_month(day))
         if day != self._day[row - 1]:
@@ -109,7 +109,7 @@ class _Labels:
 def _date(local: int) -> str:
     """The whole date, where nothing begins after the first bar."""
     moment = datetime.fromtimestamp(local / SECOND, UTC)
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    return f"{moment.day} {MONTHS[moment.month - 1]} {moment.year}"
 
 
 @lru_cache(maxsize=65536)

@@ -7,6 +7,7 @@ The address holds the whole view. Chips, modes and ranges are buttons that edit 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ SUGGESTIONS = 10
 MAX_SEARCH = 64
 MODE_NAMES = {"percent": "Percent", "indexed": "Indexed", "price": "Price"}
 DEFAULT_RANGE = Range.Y1
+NOTES_SHOWN = 1  # of those on the lines, when there are more than one more
 
 
 def layout(services: Services, search: str) -> Component:
@@ -115,7 +117,7 @@ def register(app: Dash, services: Services) -> None:
                 else BLANK_FIGURE
             ),
             "" if points > 1 else "is-empty",
-            _notes([*_basis(comparison), *notes, *comparison.notes]),
+            _notes([*_basis(comparison), *notes], comparison.notes),
             metrics_table(comparison),
         )
 
@@ -276,8 +278,14 @@ def _basis(comparison: Comparison) -> list[str]:
     return [f"{drawn} · {labels[0]} to {labels[-1]} · adjusted · {start}"]
 
 
-def _notes(lines: list[str]) -> list[Component]:
-    return [html.Li(line) for line in lines]
+def _notes(lines: list[str], further: Sequence[str] = ()) -> list[Component]:
+    """`lines`, then as many of the `further` ones as stay calm; the rest unfolds."""
+    shown = NOTES_SHOWN if len(further) > NOTES_SHOWN + 1 else len(further)
+    items: list[Component] = [html.Li(line) for line in (*lines, *further[:shown])]
+    if folded := [html.Li(line) for line in further[shown:]]:
+        unfold = html.Summary(f"{len(folded)} more notes")
+        items.append(html.Li(html.Details([unfold, html.Ul(folded)]), className="folded"))
+    return items
 
 
 def _nothing_to_compare() -> Component:

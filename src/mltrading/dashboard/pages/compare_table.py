@@ -8,8 +8,8 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from mltrading.dashboard import formats
 from mltrading.dashboard.components import Children, missing, simulated_mark, stale_mark
-from mltrading.dashboard.figures.numbers import shortened
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.metrics import BASIS, NEEDED_SESSIONS
 from mltrading.services.market import CompareLine, CompareMetrics, Comparison
@@ -57,7 +57,7 @@ def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
         *marks,
     ]
     if not sessions:
-        nothing = html.Td("no bars in this window", colSpan=6, className="number missing")
+        nothing = html.Td("no bars in this window", colSpan=6, className="missing")
         return html.Tr([html.Th(name, scope="row"), nothing, _cell("0")])
     cells = [
         _signed(metrics.total_return, "total_return", sessions),
@@ -108,4 +108,4 @@ def _plain(value: float) -> str:
 
 
 def _volume(value: float) -> str:
-    return shortened(value) if math.isfinite(value) else ""
+    return formats.quantity(value) if math.isfinite(value) else ""
