@@ -14,6 +14,9 @@ from importlib import import_module
 from delivery.errors import DeliveryError
 
 VERBS: dict[str, str] = {
+    "build": "put a commit on staging",
+    "promote": "take what staging runs to production by way of green, with a way back",
+    "rollback": "go back to the release that worked before",
     "gate": "refuse a deployment that nobody else approved or whose commit is not green",
     "smoke": "check that a deployed release works",
     "notify": "tell people over the channels that alerting.yml names",
