@@ -14,6 +14,7 @@ from importlib import import_module
 from delivery.errors import DeliveryError
 
 VERBS: dict[str, str] = {
+    "matrix": "print the rows of the CI matrix",
     "build": "put a commit on staging",
     "promote": "take what staging runs to production by way of green, with a way back",
     "rollback": "go back to the release that worked before",
