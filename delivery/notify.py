@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from mltrading.adapters.channels import Channel, NotSet, open_channel
 from mltrading.adapters.channels.retrying import deliver_all
@@ -80,7 +81,9 @@ def send(
 ) -> tuple[list[str], list[str]]:
     """The names of the channels that were reached, and what did not work with the others."""
     try:
-        destinations = parse_alerting_file(alerting_path(environment))[message.severity]
+        config = environment.get("MLTRADING_CONFIG")
+        path = alerting_path(Path(config) if config else None)
+        destinations = parse_alerting_file(path)[message.severity]
     except ConfigurationError as error:
         return [], [f"nobody was told: {error}"]
     channels, problems = opened(destinations, environment)

@@ -47,9 +47,16 @@ LAYERS = {
         "dashboard services domain utils errors",
         "dash plotly flask werkzeug numpy orjson brotli",
     ),
-    "settings": _layer("utils errors", "pydantic pydantic_settings yaml"),
+    # The delivery jobs, which hold the keys of the platforms, read files and alerting too and send
+    # over the channels; they install PyYAML and urllib3 alone.
+    "files": _layer("errors", "yaml"),
+    "alerting": _layer("files utils errors", "yaml"),
+    "settings": _layer("files utils errors", "pydantic pydantic_settings yaml"),
     "app": Layer(ANY, ANY, connects=True),
 }
+PARTS = {"adapters.channels": _layer("adapters.channels utils errors", "urllib3", connects=True)}
+"""Parts of a layer that may import less than the rest of it, for the same jobs."""
+
 ENTRIES = frozenset({"__main__", "wsgi", "cli", "commands", "serve"})  # they start things
 """Modules a user or gunicorn starts. They may import everything; only each other import them."""
 
@@ -105,9 +112,10 @@ def _imports_refused(module: str, tree: ast.AST, is_package: bool) -> Iterator[s
     if own not in LAYERS and own not in ENTRIES:
         yield f"{module}: {own!r} is no layer; give it one in tests/architecture.py"
         return
-    layer = LAYERS.get(own, LAYERS["app"])
+    part = next((name for name in PARTS if _within(module, f"{PACKAGE}.{name}")), None)
+    layer = PARTS[part] if part else LAYERS.get(own, LAYERS["app"])
     for line, target in imported(tree, module, is_package):
-        reason = _refusal(own, layer, target)
+        reason = _refusal(part or own, layer, target)
         if reason:
             yield f"{module}:{line} imports {target}: {reason}"
 
@@ -141,9 +149,32 @@ def _refusal_of_ours(own: str, layer: Layer, target: str) -> str | None:
         return None if own in ENTRIES | {"app"} else "settings are read by app and __main__ only"
     if own == "adapters" and (target == PORTS or target.startswith(PORTS + ".")):
         return None
-    if layer.ours is ANY or name in layer.ours:
+    if layer.ours is ANY or any(_within(target, f"{PACKAGE}.{ours}") for ours in layer.ours):
         return None
     return f"{own} may import of ours only {', '.join(sorted(layer.ours)) or 'nothing'}"
+
+
+def _within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+DELIVERY = Layer(
+    ours=frozenset({"adapters.channels", "alerting", "files", "utils", "errors"}),
+    third_party=frozenset({"urllib3", "yaml", "delivery"}),
+    connects=True,
+)
+
+
+def delivery_violations(module: str, source: str) -> list[str]:
+    """Every import of a delivery module that the jobs could not satisfy, one line each."""
+    found = []
+    for line, target in imported(ast.parse(source), module, False):
+        # The dispatcher computes a name of its own package.
+        known = target == "<computed>" and module == "delivery.__main__"
+        reason = None if known else _refusal("delivery", DELIVERY, target)
+        if reason:
+            found.append(f"{module}:{line} imports {target}: {reason}")
+    return found
 
 
 def _habits_refused(module: str, tree: ast.AST) -> Iterator[str]:

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from mltrading.settings import Variables
-from tests.architecture import MAX_FUNCTION_LINES, MAX_MODULE_LINES, violations
+from tests.architecture import (
+    MAX_FUNCTION_LINES,
+    MAX_MODULE_LINES,
+    delivery_violations,
+    violations,
+)
 
 SOURCES = Path(__file__).parents[1] / "src"
 MODULES = sorted((SOURCES / "mltrading").rglob("*.py"))
@@ -63,6 +68,13 @@ def test_module_keeps_the_rules(path: Path) -> None:
         ("dashboard.pages.charts", "from mltrading.wsgi import server"),
         ("dashboard.pages.charts", "import pandas"),
         ("settings", "import dash"),
+        ("files", "import pydantic"),
+        ("alerting", "from mltrading.settings import Settings"),
+        ("adapters.channels.slack", "import requests"),
+        ("adapters.channels.slack", "from mltrading.services.ports import Channel"),
+        ("adapters.channels.slack", "from mltrading.adapters.postgres import pool"),
+        ("adapters.channels.slack", "from mltrading import alerting"),
+        ("adapters.channels", "import yaml"),
         ("app", "from mltrading import __main__"),
         ("services.market", "print('here')"),
         ("adapters.postgres.pool", "cursor.execute(f'SELECT {column} FROM bars_1d')"),
@@ -95,6 +107,10 @@ def test_planted_violation_is_found(module: str, source: str) -> None:
         ("adapters.postgres.pool", "cursor.execute('SELECT 1 ' 'WHERE code = %s', (code,))"),
         ("adapters.postgres.pool", "raise ImportFailed(f'{path}: no such file')"),
         ("adapters.postgres.pool", "import socket"),
+        ("adapters.channels.slack", "import smtplib, urllib3"),
+        ("adapters.channels.slack", "from mltrading.adapters.channels.http import Poster"),
+        ("adapters.channels.slack", "from mltrading.utils.message import Message"),
+        ("alerting", "import yaml\nfrom mltrading.files import compose"),
         ("dashboard.pages.charts", "from dash import Dash, Input, dcc, html"),
         ("app", "from mltrading.adapters.postgres import pool\nfrom mltrading import settings"),
         ("wsgi", "from mltrading.app import create"),
@@ -110,6 +126,30 @@ def test_relative_import_in_a_package_counts_from_the_package() -> None:
     source = "from .postgres import pool"
     assert violations("mltrading.adapters", source, is_package=True) == []
     assert violations("mltrading.services", "from ..adapters import x", is_package=True) != []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pandas",
+        "from mltrading.settings import ROOT",
+        "from mltrading.adapters.postgres import migrate",
+        "from mltrading import app",
+        "import_module(name)",
+    ],
+)
+def test_planted_violation_of_a_delivery_module_is_found(source: str) -> None:
+    assert delivery_violations("delivery.promote", source)
+
+
+DELIVERY = sorted((SOURCES.parent / "delivery").glob("*.py"))
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("path", DELIVERY, ids=lambda path: path.stem)
+def test_delivery_imports_what_its_jobs_install(path: Path) -> None:
+    found = delivery_violations(f"delivery.{path.stem}", path.read_text(encoding="utf-8"))
+    assert not found, "\n".join(found)
 
 
 def test_readme_names_every_setting() -> None:

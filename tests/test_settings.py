@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mltrading.errors import ConfigurationError
+from mltrading.files import ROOT, read_revision
 from mltrading.settings import (
-    ROOT,
+    CHANNEL_VARIABLES,
     DatabaseSection,
     Settings,
     complete_url,
@@ -28,6 +28,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("MLTRADING_") or name in (
             *("ENVIRONMENT", "DATABASE_URL", "HOST", "PORT", "DASH_DEBUG", "XDG_DATA_HOME"),
+            *("HEROKU_RELEASE_VERSION", *map(str.upper, CHANNEL_VARIABLES)),
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -99,7 +100,8 @@ def test_data_folder_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPatch)
         ),
         ({"MLTRADING_HOM": "x"}, "unknown setting MLTRADING_HOM"),
         ({"MLTRADING_HOM": "x"}, "nearest known: 'MLTRADING_HOME'"),
-        ({"MLTRADING_XYZ": "x"}, "known: MLTRADING_CONFIG, MLTRADING_HOME"),
+        ({"MLTRADING_XYZ": "x"}, "known: MLTRADING_COMMIT, MLTRADING_CONFIG, MLTRADING_HOME"),
+        ({"MLTRADING_COMMIT": "main"}, "MLTRADING_COMMIT must be the hash of a commit"),
         ({"DATABASE_URL": "mysql://me:s3cret@h/d"}, "must start with postgresql:// or postgres://"),
         ({"DATABASE_URL": "postgresql://me:s3cret@h:port/d"}, "DATABASE_URL is not a valid URL"),
         ({"ENVIRONMENT": "staging"}, "DATABASE_URL is not set; staging needs"),
@@ -251,11 +253,32 @@ def test_a_stronger_encryption_than_required_is_kept() -> None:
     assert complete_url(f"{URL}?sslmode=verify-full", section) == f"{URL}?sslmode=verify-full"
 
 
-def test_alerting_file_names_its_channels() -> None:
-    channels = yaml.safe_load((ROOT / "alerting.yml").read_text())["channels"]
-    named = {level: [next(iter(one)) for one in entries] for level, entries in channels.items()}
-    assert named == {
-        "critical": ["slack", "email", "pagerduty"],
-        "warning": ["slack", "email"],
-        "info": ["slack", "email"],
-    }
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_commit_and_release_are_told_by_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, MLTRADING_COMMIT=COMMIT, HEROKU_RELEASE_VERSION="v12")
+    assert (settings.commit, settings.release) == (COMMIT, "v12")
+    for name in ("MLTRADING_COMMIT", "HEROKU_RELEASE_VERSION"):
+        monkeypatch.delenv(name)
+    assert load(monkeypatch).release is None
+
+
+def test_commit_is_told_by_the_file_that_a_build_leaves(tmp_path: Path) -> None:
+    assert read_revision(tmp_path) is None
+    (tmp_path / "REVISION").write_text(f"{COMMIT}\n")
+    assert read_revision(tmp_path) == COMMIT
+
+
+@pytest.mark.parametrize("text", ["", "main", f"{COMMIT}\n{COMMIT}", "0123 456789", "\xe9"])
+def test_a_revision_that_is_no_commit_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "REVISION").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match="REVISION must hold the hash of a commit"):
+        read_revision(tmp_path)
+
+
+def test_secrets_of_channels_are_kept_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, SLACK_WEBHOOK="https://hooks.example/s3cret", SMTP_URL="")
+    assert list(settings.channels) == ["SLACK_WEBHOOK"]
+    assert settings.channels["SLACK_WEBHOOK"].get_secret_value() == "https://hooks.example/s3cret"
+    assert "s3cret" not in repr(settings)

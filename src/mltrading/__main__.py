@@ -31,6 +31,10 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve", "start the dashboard and print its address", "serve --port 8051"),
+    Command("worker", "worker", "do what is due at its time: the daily digest", "worker --once"),
+    Command(
+        "release", "release", "migrate the database and record what runs now", "release --json"
+    ),
     Command("db", "db", "look after the database", "db upgrade"),
     Command(
         "import",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mltrading.errors import ConfigurationError
-from mltrading.files import compose
+from mltrading.files import compose, explained
 from mltrading.utils.message import SEVERITIES, Severity
 from mltrading.utils.text import nearest
 
@@ -54,10 +54,8 @@ def parse_alerting_file(path: Path) -> Alerting:
 
     ConfigurationError names the file and the line of whatever is unknown, missing, given twice
     or of the wrong form."""
-    try:
+    with explained(path):
         return _Reader(path).read(compose(path))
-    except RecursionError:
-        raise ConfigurationError(f"{path} line 1: a block holds itself") from None
 
 
 class _Reader:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from dash import Dash
 
+from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.postgres import migrate
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.dashboard import create_dashboard
@@ -18,8 +21,11 @@ from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.services import Services
-from mltrading.services.health import Health
+from mltrading.services.digest import DailyDigest
+from mltrading.services.health import Health, Running
+from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
+from mltrading.services.ports import Channel
 from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import SystemClock
 
@@ -42,7 +48,8 @@ def create_app(settings: Settings, url: str) -> Dash:
     """The dashboard over the database at `url`, ready for several threads and for forking."""
     services = build_services(settings, url)
     app = create_dashboard(services)
-    app.server.register_blueprint(health_blueprint(services.health))
+    running = Running(__version__, settings.commit, settings.release)
+    app.server.register_blueprint(health_blueprint(services.health, running))
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
         app.enable_dev_tools(
@@ -62,3 +69,20 @@ def warm(market: Market) -> None:
         market.chart(DEVELOPER, ChartView())
     except MLTradingError:
         return  # no database, or no symbol yet: the first visitor is told, and waits a second
+
+
+def build_jobs(
+    settings: Settings, url: str, channels: Sequence[Channel], digest_hour: int
+) -> JobRunner:
+    """What `mltrading worker` does by itself, told to `channels`."""
+    database, clock = Database(url, 1), SystemClock()
+    digest = DailyDigest(
+        settings.environment,
+        channels,
+        PostgresSymbols(database),
+        KeptCalendars(settings.home / "calendars"),
+        PostgresDayBook(database),
+        clock,
+        digest_hour,
+    )
+    return JobRunner([digest], PostgresJobRuns(database), clock)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +17,24 @@ ROOT = Path(__file__).resolve().parents[2]
 """The repository root, beside whose files the package runs."""
 
 
-def compose(path: Path) -> yaml.Node | None:
-    """The nodes of a YAML file, which know their lines; None for an empty file.
+COMMIT = r"[0-9a-f]{7,64}"
 
-    ConfigurationError where it can not be read or is no YAML."""
+
+def compose(path: Path) -> yaml.Node | None:
+    """The nodes of a YAML file, which know their lines; None for an empty file. Raises what
+    `explained` explains."""
+    import yaml
+
+    return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Reading of a YAML file: whatever fails becomes a ConfigurationError with the line."""
     import yaml
 
     try:
-        return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        yield
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(
@@ -36,10 +48,24 @@ def compose(path: Path) -> yaml.Node | None:
         raise ConfigurationError(f"{path} line 1: a block holds itself, or too many") from None
 
 
-def alerting_path(environment: Mapping[str, str]) -> Path:
-    """Where alerting.yml is: in the folder of MLTRADING_CONFIG, else in the repository root."""
-    given = environment.get("MLTRADING_CONFIG")
-    if not given:
+def read_revision(folder: Path = ROOT) -> str | None:
+    """The commit that the file REVISION names, which a build leaves beside the source; None where
+    there is no such file."""
+    path = folder / "REVISION"
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not re.fullmatch(COMMIT, text):
+        raise ConfigurationError(f"{path} must hold the hash of a commit and nothing else")
+    return text
+
+
+def alerting_path(config: Path | None) -> Path:
+    """Where alerting.yml is: beside `<environment>.yml`, which MLTRADING_CONFIG names, or its
+    folder; else in the repository root."""
+    if config is None:
         return ROOT / "alerting.yml"
-    path = Path(given)
-    return (path if path.is_dir() else path.parent) / "alerting.yml"
+    return (config if config.is_dir() else config.parent) / "alerting.yml"

@@ -17,10 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mltrading.errors import ConfigurationError
+from mltrading.files import COMMIT, ROOT, compose, explained, read_revision
 from mltrading.utils.text import nearest
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository root, beside whose files the package runs."""
 
 PREFIX = "MLTRADING_"
 TESTS_PREFIX = "MLTRADING_TEST_"  # what the test suite tells itself
@@ -29,6 +27,7 @@ EnvironmentName = Literal["development", "staging", "production"]
 Switch = Annotated[bool, Field(description="true or false")]
 Text = Annotated[str, Field(min_length=1, description="a text")]
 SSL_MODES = ("require", "verify-ca", "verify-full")
+CHANNEL_VARIABLES = "slack_webhook smtp_url pagerduty_key pagerduty_api_url webhook_secret".split()
 
 
 class Section(BaseModel):
@@ -99,11 +98,23 @@ class Variables(BaseSettings):
     mltrading_home: Path | None = None
     mltrading_config: Path | None = None
     mltrading_postgres_bin: Path | None = None
+    mltrading_commit: Annotated[
+        str | None,
+        Field(pattern=f"^{COMMIT}$", description="the hash of a commit (7 to 64 of 0-9a-f)"),
+    ] = None
+    heroku_release_version: Text | None = None
+    slack_webhook: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    pagerduty_key: SecretStr | None = None
+    pagerduty_api_url: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that is configured, checked. `database_url` None: the embedded server's."""
+    """Everything that is configured, checked. `database_url` None: the embedded server's;
+    `config` is what MLTRADING_CONFIG names; `commit` and `release` None: nobody told what runs;
+    `channels` are the variables that adapters.channels reads, those which are set."""
 
     environment: EnvironmentName
     database_url: SecretStr | None
@@ -113,6 +124,10 @@ class Settings:
     debug: bool
     home: Path
     postgres_bin: Path | None
+    config: Path | None
+    commit: str | None
+    release: str | None
+    channels: dict[str, SecretStr]
     features: Features
     monitoring: Monitoring
     security: Security
@@ -138,10 +153,19 @@ def load_settings() -> Settings:
         debug=debug,
         home=variables.mltrading_home or _default_home(),
         postgres_bin=variables.mltrading_postgres_bin,
+        config=variables.mltrading_config,
+        commit=variables.mltrading_commit or read_revision(),
+        release=variables.heroku_release_version,
+        channels=_channels(variables),
         features=file.features,
         monitoring=file.monitoring,
         security=file.security,
     )
+
+
+def _channels(variables: Variables) -> dict[str, SecretStr]:
+    given = {name.upper(): getattr(variables, name) for name in CHANNEL_VARIABLES}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _refuse_unknown_variables() -> None:
@@ -200,23 +224,9 @@ def _load_file(variables: Variables) -> EnvironmentFile:
 
 def parse_environment_file(path: Path) -> EnvironmentFile:
     """Read one file strictly; ConfigurationError names the line of what is wrong."""
-    import yaml
-
     lines: dict[tuple[str, ...], int] = {(): 1}
-    try:
-        tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        values = _plain(tree, (), lines, path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(
-            f"can not read {path}: {reason}; MLTRADING_CONFIG names the file or its folder"
-        ) from None
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigurationError(f"{path} line {line}: {problem}") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path} line 1: a block holds itself, or too many") from None
+    with explained(path):
+        values = _plain(compose(path), (), lines, path)
     try:
         return EnvironmentFile.model_validate(values)
     except ValidationError as error:

@@ -19,13 +19,14 @@ from mltrading.adapters.postgres.health import PostgresProbe
 from mltrading.adapters.postgres.migrate import migrations, upgrade
 from mltrading.adapters.postgres.server_folder import is_supervised
 from mltrading.dashboard.health import health_blueprint
-from mltrading.services.health import Health
+from mltrading.services.health import Health, Running
 from mltrading.utils.clock import SystemClock
 from tests.database_fixtures import FAST, execute
 from tests.waiting import wait_until
 
 SCHEMA = len(migrations())
 LIMIT_SECONDS = 2.0
+RUNNING = Running("1.2.3", "0123456789abcdef", None)
 
 
 def make_client(url: str, schema: int = SCHEMA) -> FlaskClient:
@@ -33,7 +34,7 @@ def make_client(url: str, schema: int = SCHEMA) -> FlaskClient:
     ticks = iter(range(0, 10**9, 10))
     health = Health(PostgresProbe(url, schema), SystemClock(), lambda: float(next(ticks)))
     server = Flask("health")
-    server.register_blueprint(health_blueprint(health))
+    server.register_blueprint(health_blueprint(health, RUNNING))
     return server.test_client()
 
 
@@ -92,6 +93,15 @@ def test_live_and_ready_answer(database_url: str) -> None:
     assert client.get("/health/nonsense").status_code == 404
 
 
+def test_live_says_what_runs(database_url: str) -> None:
+    assert make_client(database_url).get("/health/live").get_json() == {
+        "status": "live",
+        "version": "1.2.3",
+        "commit": "0123456789abcdef",
+        "release": None,
+    }
+
+
 def test_a_database_without_migrations_is_healthy_but_not_ready(empty_database_url: str) -> None:
     client = make_client(empty_database_url)
     assert client.get("/health").status_code == 200
@@ -103,6 +113,26 @@ def test_a_database_without_migrations_is_healthy_but_not_ready(empty_database_u
 def test_an_older_schema_is_not_ready_and_a_newer_one_is(database_url: str) -> None:
     assert make_client(database_url, SCHEMA + 1).get("/health/ready").status_code == 503
     assert make_client(database_url, SCHEMA - 1).get("/health/ready").status_code == 200
+
+
+def test_a_schema_that_lost_what_the_program_needs_is_healthy_but_not_ready(
+    database_url: str,
+) -> None:
+    execute(database_url, f"UPDATE schema_version SET version = {SCHEMA + 5}, oldest = {SCHEMA}")
+    client = make_client(database_url)
+    assert client.get("/health/ready").status_code == 200
+    execute(database_url, f"UPDATE schema_version SET oldest = {SCHEMA + 1}")
+    assert client.get("/health").status_code == 200
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.get_json()["error"] == "database_schema_too_new"
+
+
+def test_a_schema_of_before_the_oldest_was_kept_is_outdated(database_url: str) -> None:
+    execute(database_url, "ALTER TABLE schema_version DROP COLUMN oldest")
+    execute(database_url, "UPDATE schema_version SET version = 1")
+    answer = make_client(database_url).get("/health/ready")
+    assert answer.get_json()["error"] == "database_schema_outdated"
 
 
 def test_checks_share_one_connection(database_url: str) -> None:

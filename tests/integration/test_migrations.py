@@ -95,13 +95,48 @@ def test_a_server_lost_on_the_way_is_told_as_that(empty_database_url: str, folde
 
 
 @pytest.mark.parametrize("verb", [upgrade, pending])
-def test_a_newer_database_is_refused(
+def test_an_older_program_works_on_a_newer_database(
     empty_database_url: str, folder: Path, verb: Callable[..., object]
 ) -> None:
     upgrade(empty_database_url, folder=folder)
-    execute(empty_database_url, "UPDATE schema_version SET version = 9")
-    with pytest.raises(ConfigurationError, match="schema version 9, this program knows up to 4"):
+    (folder / "0004_data.sql").unlink()
+    assert verb(empty_database_url, folder=folder) == []
+    assert execute(empty_database_url, "SELECT version FROM schema_version") == [(4,)]
+
+
+@pytest.mark.parametrize("verb", [upgrade, pending])
+def test_a_program_older_than_a_contract_allows_is_refused(
+    empty_database_url: str, folder: Path, verb: Callable[..., object]
+) -> None:
+    (folder / "0005_contract.sql").write_text("-- contract: 3\nDROP INDEX a_v")
+    assert upgrade(empty_database_url, folder=folder) == [1, 2, 3, 4, 5]
+    for name in ("0005_contract.sql", "0004_data.sql"):
+        (folder / name).unlink()
+    assert verb(empty_database_url, folder=folder) == []  # knows 3, which the contract allows
+    (folder / "0003_index.sql").unlink()
+    with pytest.raises(
+        ConfigurationError,
+        match="version 5 and works with programs that know 3 or newer, this one knows up to 2",
+    ):
         verb(empty_database_url, folder=folder)
+
+
+@pytest.mark.parametrize("mark", ["1", "5", "7", "2\n-- contract: 3"])
+def test_a_contract_that_can_not_be_is_refused(folder: Path, mark: str) -> None:
+    (folder / "0005_contract.sql").write_text(f"-- contract: {mark}\nDROP INDEX a_v")
+    with pytest.raises(ConfigurationError, match="0005_contract.sql must be marked once"):
+        migrations(folder)
+
+
+def test_a_database_of_before_the_oldest_was_kept_is_upgraded(empty_database_url: str) -> None:
+    execute(empty_database_url, "CREATE TABLE schema_version (id int PRIMARY KEY, version int)")
+    execute(empty_database_url, "INSERT INTO schema_version VALUES (1, 0)")
+    first = migrations()[0]
+    execute(empty_database_url, first.sql)
+    execute(empty_database_url, "UPDATE schema_version SET version = 1")
+    assert pending(empty_database_url) == [one.version for one in migrations()[1:]]
+    assert upgrade(empty_database_url) == [one.version for one in migrations()[1:]]
+    assert execute(empty_database_url, "SELECT oldest FROM schema_version") == [(1,)]
 
 
 def test_a_user_without_rights_on_a_migrated_database_is_no_error(

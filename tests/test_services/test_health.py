@@ -75,6 +75,12 @@ def test_missing_migrations_leave_it_healthy_but_not_ready() -> None:
     assert health.ready().error == "database_schema_outdated"
 
 
+def test_a_schema_too_new_leaves_it_healthy_but_not_ready() -> None:
+    health = make_health(Probe(DatabaseState.CONTRACTED), Time())
+    assert health.report().healthy
+    assert health.ready().error == "database_schema_too_new"
+
+
 def test_an_outcome_serves_everyone_while_it_is_fresh() -> None:
     probe, time = Probe(), Time()
     health = make_health(probe, time)

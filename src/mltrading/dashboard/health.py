@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, jsonify
 
-from mltrading.services.health import Health, HealthReport
+from mltrading.services.health import Health, HealthReport, Running
 
 
-def health_blueprint(health: Health) -> Blueprint:
+def health_blueprint(health: Health, running: Running) -> Blueprint:
     """The three addresses. Anonymous by design: they show codes and nothing else."""
     blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -17,8 +19,9 @@ def health_blueprint(health: Health) -> Blueprint:
 
     @blueprint.get("/live")
     def live() -> Response:
-        """This process answers; touches nothing, so a restart is right when it fails."""
-        return _uncached(jsonify(status="alive"), 200)
+        """This process answers, and says which release it is; touches nothing, so a restart is
+        right when it fails."""
+        return _uncached(jsonify(status="live", **asdict(running)), 200)
 
     @blueprint.get("/ready")
     def ready() -> Response:

@@ -34,3 +34,6 @@ class Actor:
 
 DEVELOPER = Actor("developer", frozenset(Permission))
 """The actor of a development server on loopback, where nobody signs in."""
+
+WORKER = Actor("worker", frozenset({Permission.VIEW_SHARED_DATA, Permission.VIEW_ALL_DATA}))
+"""The actor of what the program does by itself at a time."""

@@ -35,6 +35,16 @@ class HealthReport:
         return self.error is None
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What answers: the program's version, its commit, and the platform's name of the release;
+    None where nobody told."""
+
+    version: str
+    commit: str | None
+    release: str | None
+
+
 class Health:
     """One check at a time, whoever asks: its outcome serves everyone for `FRESH_SECONDS`."""
 

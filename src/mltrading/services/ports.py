@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
+from mltrading.utils.message import Message, Outcome
 
 Result = TypeVar("Result")
 
@@ -207,16 +209,71 @@ class DatabaseState(Enum):
 
     OK = "ok"
     OUTDATED = "database_schema_outdated"  # answers, but migrations are missing
+    CONTRACTED = "database_schema_too_new"  # answers, but what the program needs is gone
     UNREACHABLE = "database_unreachable"
     TIMEOUT = "database_timeout"
     ERROR = "database_error"
 
     @property
     def answers(self) -> bool:
-        return self in (DatabaseState.OK, DatabaseState.OUTDATED)
+        return self in (DatabaseState.OK, DatabaseState.OUTDATED, DatabaseState.CONTRACTED)
 
 
 class DatabaseProbe(Protocol):
     def check(self, timeout_seconds: float) -> DatabaseState:
         """Ask the database, on a connection of the probe's own. Called by one thread at a time;
         raises for no failure of the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One release that became current; "" where nobody told `commit` or `release`."""
+
+    environment: str
+    version: str
+    commit: str
+    release: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """What the tables know of a span of time. `bars` counts all intervals; `bars_before` is that
+    count of the day before, None where none was kept."""
+
+    deployments: tuple[Deployment, ...]
+    symbols_added: int
+    bars: int
+    bars_before: int | None
+    quarantined: int
+
+
+class DayBook(Protocol):
+    def facts(self, since: datetime, until: datetime) -> DayFacts:
+        """What came in [since, until). Keeps the present totals as those of the day of `until`,
+        unless they are kept already."""
+
+
+class JobRuns(Protocol):
+    """What is done at a time, once however many workers there are. Times are the database's."""
+
+    def claim(self, job: str, target: str, due_at: datetime, lease_seconds: float) -> int | None:
+        """The number of this attempt (1, 2, ...), or None where it is done, or another worker
+        holds it. The claim ends after `lease_seconds`, for its holder may have died."""
+
+    def finish(self, job: str, target: str, due_at: datetime, attempt: int, outcome: str) -> None:
+        """It is done for good; nothing happens where another attempt has begun since."""
+
+    def postpone(
+        self, job: str, target: str, due_at: datetime, attempt: int, seconds: float, reason: str
+    ) -> None:
+        """Give the claim back; nobody gets it before `seconds` have passed."""
+
+
+class Channel(Protocol):
+    """A way to reach people; `name` is unique and holds no secret."""
+
+    name: str
+
+    def send(self, message: Message) -> Outcome:
+        """One attempt; raises for no failure of the receiver."""

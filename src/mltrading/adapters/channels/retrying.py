@@ -11,21 +11,12 @@ from dataclasses import replace
 
 from mltrading.adapters.channels import Channel
 from mltrading.utils.message import Message, Outcome
+from mltrading.utils.retry import pause_seconds
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 2.0
-LONGEST_PAUSE_SECONDS = 900.0
 PATIENCE_SECONDS = 60.0  # that a channel may take in all, pauses included
-
-
-def pause_seconds(attempt: int, outcome: Outcome, draw: Callable[[], float]) -> float:
-    """How long to wait after the attempt (1, 2, ...): what the receiver asked for, else twice as
-    long each time, of which up to a quarter is left out by chance (`draw` gives 0 to 1), so that
-    those who failed together do not come again together."""
-    grown = min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 20), LONGEST_PAUSE_SECONDS)
-    return max(outcome.after_seconds or 0.0, grown * (1 - draw() / 4))
 
 
 def deliver(
@@ -45,7 +36,7 @@ def deliver(
         outcome = attempted(channel, message)
         if outcome.state != "retry" or attempt == attempts:
             break
-        pause = pause_seconds(attempt, outcome, draw)
+        pause = pause_seconds(attempt, outcome.after_seconds, draw)
         if monotonic() + pause > deadline:
             return replace(outcome, reason=f"{outcome.reason}; it wants {pause:.0f} s more")
         sleep(pause)

@@ -16,6 +16,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres import connection as connections
+from mltrading.adapters.postgres.migrate import STATE
 from mltrading.services.ports import DatabaseState
 
 CONNECT_SECONDS = 1.8
@@ -59,13 +60,15 @@ class PostgresProbe:
             self._connection = psycopg2.connect(**self._parameters, async_=True)
             _wait(self._connection, min(deadline, time.monotonic() + CONNECT_SECONDS))
         with self._connection.cursor() as cursor:
-            cursor.execute("SELECT version FROM schema_version WHERE id = 1")
+            cursor.execute(STATE)
             try:
                 _wait(self._connection, min(deadline, time.monotonic() + QUERY_SECONDS))
             except errors.UndefinedTable:
                 return DatabaseState.OUTDATED
-            row = cursor.fetchone()
-        return DatabaseState.OK if row and row[0] >= self._schema else DatabaseState.OUTDATED
+            version, oldest = cursor.fetchone() or (0, 0)
+        if oldest > self._schema:
+            return DatabaseState.CONTRACTED
+        return DatabaseState.OK if version >= self._schema else DatabaseState.OUTDATED
 
     def _drop(self) -> None:
         if self._connection is not None:

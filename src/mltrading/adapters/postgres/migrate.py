@@ -32,13 +32,21 @@ _COLLISIONS = (
 _ATTEMPTS = 10
 
 
+_CONTRACT = re.compile(r"^-- contract: (\d+)$", re.MULTILINE)
+# Databases of before migration 2 lack the column; asked this way it is NULL then.
+STATE = """SELECT version, coalesce((to_jsonb(schema_version) ->> 'oldest')::int, 1)
+    FROM schema_version WHERE id = 1"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file; `version` is the number that its name begins with."""
+    """One file; `version` is the number that its name begins with. `contract`: it takes away what
+    programs that know fewer versions than this one need (None: it only adds)."""
 
     version: int
     name: str
     sql: str
+    contract: int | None = None
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
@@ -48,8 +56,18 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
         number = re.match(r"(\d{4})_\w+\.sql$", path.name)
         if number is None or int(number[1]) != len(found) + 1:
             raise ConfigurationError(f"migration {path.name} is out of order or misnamed")
-        found.append(Migration(int(number[1]), path.name, path.read_text(encoding="utf-8")))
+        found.append(_migration(int(number[1]), path))
     return found
+
+
+def _migration(version: int, path: Path) -> Migration:
+    sql = path.read_text(encoding="utf-8")
+    marks = [int(mark) for mark in _CONTRACT.findall(sql)]
+    if len(marks) > 1 or any(not 1 < mark < version for mark in marks):
+        raise ConfigurationError(
+            f"migration {path.name} must be marked once, with a version from 2 to {version - 1}"
+        )
+    return Migration(version, path.name, sql, marks[0] if marks else None)
 
 
 def upgrade(
@@ -59,15 +77,16 @@ def upgrade(
 ) -> list[int]:
     """Apply what is missing; the versions that this call applied.
 
-    `database` is a URL or a function that connects. ConfigurationError where the database is
-    newer than this program, or a file fails (nothing of that file is kept then).
+    `database` is a URL or a function that connects. A newer database is left as it is: a program
+    that was rolled back works on it, because migrations only add. ConfigurationError where one
+    took away what this program needs, or a file fails (nothing of that file is kept then).
     """
     known = migrations(folder)
     applied = []
     with closing(_open(database)) as connection:
         try:
             _create_version_table(connection)
-            _refuse_newer(connection, known)
+            _refuse_contracted(connection, known)
         except psycopg2.Error as error:
             raise _failed(connection, "schema_version", error) from error
         for migration in known:
@@ -77,13 +96,13 @@ def upgrade(
 
 
 def pending(database: str | Connect, folder: Path = FOLDER) -> list[int]:
-    """The versions that the database lacks; changes nothing."""
+    """The versions that the database lacks; changes nothing. Raises as `upgrade` does."""
     known = migrations(folder)
     with closing(_open(database)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL")
         version = 0
         if cursor.fetchall()[0][0]:
-            version = _refuse_newer(connection, known)
+            version = _refuse_contracted(connection, known)
         return [migration.version for migration in known if migration.version > version]
 
 
@@ -101,7 +120,7 @@ def _create_version_table(connection: Connection) -> None:
             with connection, connection.cursor() as cursor:
                 cursor.execute(
                     "CREATE TABLE IF NOT EXISTS schema_version"
-                    " (id int PRIMARY KEY, version int NOT NULL)"
+                    " (id int PRIMARY KEY, version int NOT NULL, oldest int NOT NULL DEFAULT 1)"
                 )
                 cursor.execute("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
             return
@@ -111,17 +130,18 @@ def _create_version_table(connection: Connection) -> None:
             time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
 
 
-def _refuse_newer(connection: Connection, known: list[Migration]) -> int:
+def _refuse_contracted(connection: Connection, known: list[Migration]) -> int:
+    """The version of the database, on which this program works."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT version FROM schema_version WHERE id = 1")
-        row = cursor.fetchone()
-    version = int(row[0]) if row else 0
-    if version > len(known):
+        cursor.execute(STATE)
+        version, oldest = cursor.fetchone() or (0, 0)
+    if oldest > len(known):
         raise ConfigurationError(
-            f"the database has schema version {version}, this program knows up to {len(known)}:"
-            " update mltrading, or point DATABASE_URL at another database"
+            f"the database has schema version {version} and works with programs that know"
+            f" {oldest} or newer, this one knows up to {len(known)}: update mltrading, or point"
+            " DATABASE_URL at another database"
         )
-    return version
+    return int(version)
 
 
 def _apply(connection: Connection, migration: Migration, progress: Callable[[str], None]) -> bool:
@@ -135,6 +155,11 @@ def _apply(connection: Connection, migration: Migration, progress: Callable[[str
             cursor.execute(
                 "UPDATE schema_version SET version = %s WHERE id = 1", (migration.version,)
             )
+            if migration.contract is not None:
+                cursor.execute(
+                    "UPDATE schema_version SET oldest = greatest(oldest, %s) WHERE id = 1",
+                    (migration.contract,),
+                )
             return True
     except psycopg2.Error as error:
         raise _failed(connection, migration.name, error) from error

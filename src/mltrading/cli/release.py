@@ -1,0 +1,49 @@
+"""`mltrading release`: migrate the database, then record what runs now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mltrading.cli.database import migrated_url
+from mltrading.settings import load_settings
+from mltrading.utils.progress import Progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--release",
+        metavar="NAME",
+        help="the platform's name of the release (default: HEROKU_RELEASE_VERSION)",
+    )
+    parser.add_argument("--json", action="store_true", help="report as one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from mltrading import __version__
+    from mltrading.adapters.postgres.operations import PostgresDeployments
+    from mltrading.adapters.postgres.pool import Database
+
+    settings = load_settings()
+    commit, release = settings.commit or "", arguments.release or settings.release or ""
+    with Progress() as say, migrated_url(settings, say) as url:
+        database = Database(url)
+        try:
+            new = PostgresDeployments(database).record(
+                settings.environment, __version__, commit, release
+            )
+        finally:
+            database.close()
+    shown = {
+        "environment": settings.environment,
+        "version": __version__,
+        "commit": commit or None,
+        "release": release or None,
+    }
+    if arguments.json:
+        print(json.dumps({**shown, "recorded": new}))
+    else:
+        words = " ".join(filter(None, shown.values()))
+        print(f"{'recorded' if new else 'was recorded already'}: {words}")
+    return 0
