@@ -18,7 +18,9 @@ VERBS: dict[str, str] = {
     "build": "put a commit on staging",
     "promote": "take what staging runs to production by way of green, with a way back",
     "rollback": "go back to the release that worked before",
+    "settings": "show, check or apply the settings of the repository, its branches, environments",
     "gate": "refuse a deployment that nobody else approved or whose commit is not green",
+    "url": "print the address of staging, green or production",
     "smoke": "check that a deployed release works",
     "notify": "tell people over the channels that alerting.yml names",
 }

@@ -1,8 +1,9 @@
-"""`python -m delivery gate production`: stop here unless somebody else agreed to this release.
+"""`python -m delivery gate production`: stop here unless somebody else agreed to this deployment.
 
-GitHub's own gate (an environment with required reviewers) is silently absent where the plan does
-not have it or the rule was removed. So the first step of the job that holds production's keys asks
-GitHub for three facts, and anything but these three ends it before production is touched:
+It stands before a deployment to staging by hand (staging-manual) as well. GitHub's own gate, an
+environment with required reviewers, is silently absent where the plan does not have it or the rule
+was removed. So the first step of the job that holds the keys asks GitHub for three facts, and
+anything but these three ends it before anything is touched:
 
 1. the environment has a rule `required_reviewers` that names somebody;
 2. this run, of this commit, has an approval for this environment by a person other than the one who
@@ -20,12 +21,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from delivery.errors import PlatformError, Refused
 from delivery.forge import Forge, Summary, cell, need, odd, setting
 
-Environment = Literal["production"]
+Environment = Literal["production", "staging-manual"]
 CHECK = "check"
 CHECK_APP = "github-actions"
 
@@ -41,7 +42,7 @@ class Approval:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("environment", choices=["production"])
+    parser.add_argument("environment", choices=get_args(Environment))
     parser.set_defaults(run=run)
 
 
