@@ -46,7 +46,19 @@ class Model:
 
     def counts_twice(self) -> bool:
         """Whether an imported bar off its interval's grid reaches into a bucket rolled from finer
-        ones, so that coarser bars would count both."""
+        ones, or two imported ones overlap in one bucket, so that coarser bars would count both."""
+        return self._beside_rolled() or self._two_in_one_bucket()
+
+    def _two_in_one_bucket(self) -> bool:
+        for interval, rows in self.imported.items():
+            ordered = sorted(rows) if interval.intraday else []
+            for first, second in zip(ordered, ordered[1:], strict=False):
+                buckets = {slow_bucket(ts, interval, self.zone) for ts in (first, second)}
+                if len(buckets) == 1 and second - first < interval.length:
+                    return True
+        return False
+
+    def _beside_rolled(self) -> bool:
         for interval, rows in self.tables().items():
             imported = self.imported.get(interval, {}) if interval.intraday else {}
             for ts in imported:

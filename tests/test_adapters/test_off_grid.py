@@ -1,5 +1,5 @@
 """Bars that start off their interval's grid (hours at :30, as some vendors stamp them) are stored
-alone, and refused where finer bars roll up to bars that would count beside them."""
+alone, and refused where finer bars, or another grid of theirs, would count beside them."""
 
 from __future__ import annotations
 
@@ -148,3 +148,47 @@ def test_appending_on_the_grid_asks_the_database_nothing_more(
     assert asked == []
     write(database, Interval.M1, make_bars(15, "2024-01-03T12:00"))
     assert asked == ['"bars_1h"', '"bars_4h"', '"bars_1d"']  # whose open bars it continues
+
+
+ON_THE_HOUR = make_bars(7, "2024-01-03T14:00", Interval.H1, seed=2)
+TWO_GRIDS = (
+    "two 1h bars of 'AAPL' start in one hour, at 2024-01-03T14:00Z and 2024-01-03T14:30Z, so the"
+    " day would count it twice; nothing of it was stored: import one of the two under another"
+    " --symbol"
+)
+
+
+def test_a_second_grid_of_one_interval_is_refused(database: Database, sql: Sql) -> None:
+    write(database, Interval.H1, ON_THE_HOUR)
+    refused(database, sql, Interval.H1, HOURS, TWO_GRIDS)
+    assert write(database, Interval.H1, HOURS, "AAPL.30").inserted == 7
+
+
+def test_a_second_grid_under_the_first_is_refused(database: Database, sql: Sql) -> None:
+    write(database, Interval.H1, HOURS)
+    refused(database, sql, Interval.H1, ON_THE_HOUR, TWO_GRIDS)
+
+
+def test_two_grids_in_one_file_are_refused(database: Database, sql: Sql) -> None:
+    both = Bars.concat([ON_THE_HOUR, HOURS])
+    both = both[np.argsort(both.ts)]
+    refused(database, sql, Interval.H1, both, TWO_GRIDS)
+
+
+def test_another_grid_is_stored_where_no_hour_has_both(database: Database) -> None:
+    """As when a vendor changes how it stamps, or one begins where another ends."""
+    write(database, Interval.H1, ON_THE_HOUR)
+    later = make_bars(7, "2024-01-04T14:30", Interval.H1)
+    assert write(database, Interval.H1, later).inserted == 7
+
+
+def test_bars_stamped_with_their_first_trade_are_no_second_grid(database: Database) -> None:
+    minutes = make_bars(60, "2024-01-03T14:30")
+    minutes.ts[1::2] += 59_000_000  # a second before the next
+    assert write(database, Interval.M1, minutes).inserted == 60
+
+
+def test_4_hours_by_utc_are_one_grid_over_the_change_of_the_clocks(database: Database) -> None:
+    """The night that summer time ends, two of them start within 4 hours of the local clock."""
+    bars = make_bars(18, "2024-11-02T00:00", Interval.H4)
+    assert write(database, Interval.H4, bars).inserted == 18

@@ -94,6 +94,39 @@ def test_any_imports_leave_what_a_computation_from_scratch_gives(
         assert PostgresBars(database).stored(details.code) is None
 
 
+@given(
+    zone=st.sampled_from(sorted(ZONES)),
+    interval=st.sampled_from([Interval.M5, Interval.H1, Interval.H4]),
+    grids=st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from([0, 0, 1, 2, 4, 7]), st.integers(1, 12)),
+        min_size=2,
+        max_size=3,
+    ),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_grids_of_one_interval_are_stored_exactly_where_no_bucket_counts_twice(
+    database: Database, sql: Sql, zone: str, interval: Interval, grids: list[tuple[int, int, int]]
+) -> None:
+    """Each of the grids begins some bars and eighths of a bar after a day's beginning."""
+    details = make_symbol_details(f"S{next(NUMBERS)}", timezone=zone)
+    model, start = Model(zone), moment(ZONES[zone]) // DAY * DAY
+    for bars_after, eighths, count in grids:
+        first = start + bars_after * interval.length + eighths * interval.length // 8
+        bars = plain_bars([first + at * interval.length for at in range(count)], 0)
+        before = deepcopy(model)
+        model.write(interval, bars, SOURCE.name)
+        try:
+            with PostgresBarWriter(database).transaction() as opened:
+                opened.write(details, interval, bars, SOURCE)
+            assert not model.counts_twice()
+        except ImportFailed as error:
+            assert model.counts_twice() and "start in one" in str(error)
+            model = before
+    check(database, sql, details.code, model)
+
+
 def check(database: Database, sql: Sql, code: str, model: Model) -> None:
     """The stored bars, `series` and `latest` are those of the model."""
     known = PostgresBars(database).stored(code)

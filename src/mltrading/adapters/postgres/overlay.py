@@ -102,6 +102,23 @@ def counted_twice(stored: Rows, inserted: Rows, interval: Interval, timezone: st
     return int(ts[met][0]) if met.any() else None
 
 
+def two_in_one_bucket(change: Change, interval: Interval, timezone: str) -> tuple[int, int] | None:
+    """The stamps of the first two imported bars that overlap within one bucket of the grid of
+    `interval` (of hours at :00 and at :30, say), where the change brings one of them; None where
+    there are none. Coarser bars would count both."""
+    if not interval.intraday or not len(change.inserted):
+        return None
+    ts = _ts(change.merged)[~change.merged["rolled"]]
+    at = np.flatnonzero(np.diff(ts) < interval.length)
+    if not len(at):
+        return None
+    first, second = ts[at], ts[at + 1]
+    same = bucket_starts(first, interval, timezone) == bucket_starts(second, interval, timezone)
+    new = _ts(change.inserted)
+    found = np.flatnonzero(same & (np.isin(first, new) | np.isin(second, new)))
+    return (int(first[found[0]]), int(second[found[0]])) if len(found) else None
+
+
 def joined(parts: Sequence[Rows]) -> Rows:
     """The rows of all parts, in order; without a copy where one part has them all."""
     filled = [part for part in parts if len(part)] or parts[:1]

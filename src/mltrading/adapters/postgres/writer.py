@@ -153,6 +153,8 @@ class PostgresImport:
                 stored = self._existing(symbol, level, window)
                 change = overlay.overlay(stored, window.rows)
                 _refuse_counting_twice(symbol, level, stored, change.inserted)
+                if level is interval:
+                    _refuse_second_grid(symbol, level, change)
                 changes.append((change.inserted, change.updated, change.replaced))
                 if coarser is not None:
                     parents.append(overlay.rolled(change, coarser, symbol.timezone))
@@ -220,6 +222,18 @@ def _refuse_counting_twice(symbol: _Open, interval: Interval, stored: Rows, new:
             f"the {interval.value} bar of {symbol.code!r} at {when(found):%Y-%m-%dT%H:%MZ} starts"
             f" off the {interval.value} grid, so the day would count it and the finer bars there"
             " twice; nothing of it was stored: import these bars under another --symbol"
+        )
+
+
+def _refuse_second_grid(symbol: _Open, interval: Interval, change: overlay.Change) -> None:
+    found = overlay.two_in_one_bucket(change, interval, symbol.timezone)
+    if found is not None:
+        one, other = (f"{when(ts):%Y-%m-%dT%H:%MZ}" for ts in found)
+        bucket = "hour" if interval is Interval.H1 else f"stretch of {interval.value}"
+        raise ImportFailed(
+            f"two {interval.value} bars of {symbol.code!r} start in one {bucket}, at {one} and"
+            f" {other}, so the day would count it twice; nothing of it was stored: import one of"
+            " the two under another --symbol"
         )
 
 
