@@ -86,6 +86,7 @@ def measure(url: str, settings: Settings) -> list[Row]:
             searches = {size: f"?symbol={size}&{query}" for size in SIZES}
             limits = {s: _Limit(connection, _shown(settings, url, searches[s])) for s in SIZES}
             rows += _view(view, ours, searches, limits)
+        rows.append(_after_a_write(url, ours, searches["10M"], limits["10M"]))
     return rows + _beside_peer(url, ours)
 
 
@@ -110,6 +111,21 @@ def _view(
         rows.append(row(f"{view}, {size}: bytes", mine, least, "limit"))
     slow, fast = ms["ours", "10M"], ms["ours", "10k"]
     return [*rows, row(f"{view}: ms at 10M bars", slow, fast, "ms at 10k bars", "<= 1.5")]
+
+
+def _after_a_write(url: str, ours: Caller, search: str, limit: _Limit) -> Row:
+    """The whole history when its days changed: its weeks, else kept, are made anew."""
+    spent = defaultdict(list)
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        for _ in range(REPEATS):
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE series SET bars = bars")
+            spent["ours"].append(_ask(ours, search).seconds)
+            spent["limit"].append(limit().seconds)
+    ms = {key: statistics.quantiles(seconds, n=10)[0] * 1e3 for key, seconds in spent.items()}
+    name = "whole history, 10M, after a write: ms"
+    return row(name, ms["ours"], ms["limit"], "limit", "<= 4")
 
 
 def _ask(caller: Caller, search: str) -> Answer:
