@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mltrading.dashboard import theme
+from mltrading.dashboard.figures import ticks
 from mltrading.dashboard.figures.candles import candles, message, x_window
 from mltrading.domain.bars import Bars, Interval
 from tests.factories import make_sessions
@@ -230,6 +231,15 @@ def test_meta_says_what_positions_stand_for() -> None:
     assert meta["ts"] == [int(t) // 1_000_000 for t in chart.bars.ts]
     assert meta["seconds"] == 900 and meta["intraday"] and meta["tz"] == "America/New_York"
     assert meta["finer"] and meta["more_left"] and not meta["more_right"]
+
+
+def test_time_labels_that_only_finer_bars_would_need_do_not_travel() -> None:
+    def most(finer: bool) -> int:
+        chart = make_chart(1400, interval=Interval.M15, finer=finer)
+        found = candles(chart, PALETTE)["layout"]["meta"]["ticks"]
+        return max(len(level["positions"]) for level in found)
+
+    assert most(finer=True) <= ticks.LABELS_UNTIL_FINER < most(finer=False)
 
 
 def test_every_answer_is_a_view_of_its_own_for_plotly() -> None:

@@ -75,6 +75,16 @@ def test_weekly_bars_have_no_daily_level() -> None:
     assert len(finest.positions) == 13  # months that begin inside the sixty weeks
 
 
+def test_a_level_with_too_many_ticks_is_left_out_and_the_coarser_ones_stay() -> None:
+    stamps = days(micros(2008, 1, 1), 600)
+    every, few = (
+        ticks.levels(stamps, Interval.D1, NEW_YORK, most)
+        for most in (ticks.MAX_LABELS, ticks.LABELS_UNTIL_FINER)
+    )
+    assert len(every[-1].positions) > ticks.LABELS_UNTIL_FINER
+    assert few == every[:-1]
+
+
 def test_choose_takes_the_finest_level_that_fits() -> None:
     coarse, fine = ticks.Level([0, 50], ["a", "b"]), ticks.Level(list(range(0, 100, 5)), ["x"] * 20)
     assert ticks.choose([coarse, fine], 0, 99, most=9) is coarse

@@ -48,7 +48,8 @@ def _layout(chart: Chart, palette: Palette, panes: dict[str, Pane]) -> Figure:
     window = x_window(chart)
     places = shown_decimals(float(chart.bars.close[chart.last_visible]))
     ranges = {name: _fitted(chart, pane) for name, pane in panes.items()}
-    levels = ticks.levels(chart.bars.ts, chart.interval, chart.symbol.timezone)
+    most = ticks.LABELS_UNTIL_FINER if chart.finer else ticks.MAX_LABELS
+    levels = ticks.levels(chart.bars.ts, chart.interval, chart.symbol.timezone, most)
     lowest = list(panes.values())[-1]
     layout = _plain(chart, palette) | {
         "xaxis": _x_axis(chart, palette, window, levels, lowest),

@@ -19,6 +19,9 @@ from mltrading.domain.zones import utc_offsets
 
 MAX_LABELS = 200
 """Levels with more ticks are left out: they would be dense only in views of a few bars."""
+LABELS_UNTIL_FINER = 100
+"""The same where zooming in loads finer bars: a third of them, which is what the window shows,
+fills the widest screen."""
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONDAY = 3  # days from the Monday before to 1970-01-01, a Thursday
@@ -36,8 +39,9 @@ class Level:
         return {"positions": self.positions, "labels": self.labels}
 
 
-def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
-    """Levels from coarse to fine for bars stamped `ts` (µs UTC), none twice, none empty.
+def levels(ts: Times, interval: Interval, timezone: str, most: int = MAX_LABELS) -> list[Level]:
+    """Levels from coarse to fine for bars stamped `ts` (µs UTC), none twice, none empty, each with
+    at most `most` ticks.
 
     Where no period begins after the first bar, its date is the only label.
     """
@@ -51,16 +55,17 @@ def levels(ts: Times, interval: Interval, timezone: str) -> list[Level]:
         keys += [(day + _MONDAY) // 7, day]
     if interval.intraday:
         keys += [local // step for step in _STEPS if step >= interval.length]
-    labels = _Labels(local, day, month, year, interval.intraday)
-    found: list[Level] = []
+    found: list[list[int]] = []
     for key in keys:
         positions = np.flatnonzero(key[1:] != key[:-1]) + 1
-        if len(positions) > MAX_LABELS:
+        if len(positions) > most:
             break
-        if len(positions) and (not found or len(positions) > len(found[-1].positions)):
-            listed: list[int] = positions.tolist()
-            found.append(Level(listed, labels.at(listed)))
-    return found or [Level([0], [_date(int(local[0]))])]
+        if len(positions) and (not found or len(positions) > len(found[-1])):
+            found.append(positions.tolist())
+    if not found:
+        return [Level([0], [_date(int(local[0]))])]
+    labels = _labels(sorted({row for rows in found for row in rows}), local, interval.intraday)
+    return [Level(rows, [labels[row] for row in rows]) for rows in found]
 
 
 def choose(found: list[Level], first: float, last: float, most: int = 9) -> Level:
@@ -79,31 +84,25 @@ def _calendar(local: Times) -> tuple[Times, Times]:
     return months // 12, months
 
 
-class _Labels:
-    """Says of a bar what is new at it: the year, else the month, else the day, else the time."""
-
-    def __init__(self, local: Times, day: Times, month: Times, year: Times, intraday: bool) -> None:
-        self._minute = (local // MINUTE % (24 * 60)).tolist()
-        self._day, self._month, self._year = day.tolist(), month.tolist(), year.tolist()
-        self._intraday = intraday
-        self._said: dict[int, str] = {}
-
-    def at(self, positions: list[int]) -> list[str]:
-        for row in positions:
-            if row not in self._said:
-                self._said[row] = self._label(row)
-        return [self._said[row] for row in positions]
-
-    def _label(self, row: int) -> str:
-        if self._year[row] != self._year[row - 1]:
-            return str(self._year[row])
-        day, month = self._day[row], self._month[row]
-        name = MONTHS[month % 12]
-        if not self._intraday:
-            return name if month != self._month[row - 1] else str(_day_of_month(day))
-        if day != self._day[row - 1]:
-            return f"{_day_of_month(day)} {name}"
-        return f"{self._minute[row] // 60:02d}:{self._minute[row] % 60:02d}"
+def _labels(rows: list[int], local: Times, intraday: bool) -> dict[int, str]:
+    """What is new at each of those bars: the year, else the month, else the day, else the time."""
+    here, before = local[rows], local[np.array(rows) - 1]
+    (year, month), (year_before, month_before) = _calendar(here), _calendar(before)
+    new_year, new_month = (year != year_before).tolist(), (month != month_before).tolist()
+    new_day = (here // DAY != before // DAY).tolist()
+    years, months = year.tolist(), (month % 12).tolist()
+    days, minutes = (here // DAY).tolist(), (here // MINUTE % (24 * 60)).tolist()
+    said: dict[int, str] = {}
+    for n, row in enumerate(rows):
+        if new_year[n]:
+            said[row] = str(years[n])
+        elif intraday and not new_day[n]:
+            said[row] = f"{minutes[n] // 60:02d}:{minutes[n] % 60:02d}"
+        elif intraday:
+            said[row] = f"{_day_of_month(days[n])} {MONTHS[months[n]]}"
+        else:
+            said[row] = MONTHS[months[n]] if new_month[n] else str(_day_of_month(days[n]))
+    return said
 
 
 def _date(local: int) -> str:
