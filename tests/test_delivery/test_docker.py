@@ -119,11 +119,11 @@ class Container:
         self.log = image.root.parent / f"{self.port}.log"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                image.words(image.command, **self.variables), stdout=output, stderr=output
+                image.words(image.command, writable=False, **self.variables), stdout=output, stderr=output
             )
 
     def execute(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return lint(*self.image.words(list(words), **self.variables))
+        return lint(*self.image.words(list(words), writable=False, **self.variables))
 
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
         try:
