@@ -23,15 +23,17 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run test unit regression matrix-row test-delivery smoke check bench screenshots lock clean FORCE
+.PHONY: help run security test unit regression matrix-row test-delivery test-deployed smoke check bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
 	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
 	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
 	@echo 'make unit, make regression BROWSER=firefox, make matrix-row PG=16 BROWSER=firefox  its parts'
+	@echo 'make test-deployed URL=https://...  the integration tests of a release that runs there'
 	@echo 'make smoke   the quick regression set'
 	@echo 'make check   formatting, lint, types, architecture'
+	@echo 'make security  the security scanners, and the gate that judges their reports'
 	@echo 'make bench   ratios against a plain app and against the limit'
 	@echo 'make screenshots  the pictures of docs/screenshots again'
 	@echo 'make lock    resolve pyproject.toml into the requirements files again'
@@ -69,6 +71,10 @@ test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
 	@$(BIN)/python -m tools.setup_tests
 	$(PYTEST) -q -n 2 --dist load tests/test_delivery --cov=delivery --cov-report=term --durations=10
 
+test-deployed: $(DEV_STAMP)
+	@$(BIN)/python -m tools.setup_tests
+	@MLTRADING_TEST_URL='$(URL)' $(PYTEST) -q -n 2 --dist load tests/deployed
+
 smoke: $(DEV_STAMP)
 	@$(PYTEST) -q -m smoke
 
@@ -103,6 +109,10 @@ check: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/pylint src/mltrading delivery
 	$(PYTEST) -q tests/test_architecture.py
+
+security: $(DEV_STAMP) $(TOOLS_STAMP)
+	@PYTHONPATH=src $(BIN)/python -m delivery security
+	@PYTHONPATH=src $(BIN)/python -m delivery security-gate
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests

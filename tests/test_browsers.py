@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 
 from tests.page import Page
+from tools.browsers import BROWSERS, start
 
 pytestmark = pytest.mark.browser
 
@@ -63,6 +66,34 @@ def test_only_this_machine_is_reachable(page: Page) -> None:
     assert page.js(reach, page.server) == "reached"
     assert page.js(reach, "https://example.com/") == "refused"
     page.drain()  # a refused request may be logged as an error; it was meant
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_one_site_more_is_reachable_where_it_is_named(name: str) -> None:
+    host = socket.gethostname()
+    try:
+        place = socket.gethostbyname(host)
+    except OSError:
+        pytest.skip(f"this machine does not know its own name, {host}")
+    with ThreadingHTTPServer((place, 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        url = f"http://{host}:{server.server_port}"
+        try:
+            assert (opened(name, url, host), opened(name, url, None)) == ("fixture", "")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def opened(name: str, url: str, site: str | None) -> str:
+    """The title of the page there, or "" where the browser may not go there."""
+    with start(name, site=site) as browser:
+        try:
+            browser.driver.get(url)
+        except WebDriverException:
+            return ""
+        return browser.driver.title if browser.driver.title == "fixture" else ""
 
 
 def test_window_has_the_size_asked_for(page: Page) -> None:

@@ -1,7 +1,7 @@
 """Find and start the two browsers the tests and the screenshots use, quietly and offline.
 
 Both run headless with BiDi on, because that is the only way to hear `console.error` and uncaught
-errors in Firefox too. Neither may reach anything but this machine.
+errors in Firefox too. Neither may reach anything but this machine and, where given, one site.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ _QUIET_CHROMIUM = (
     "--disable-features=MediaRouter,OptimizationHints,Translate",
     "--disable-sync",
     "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--metrics-recording-only",
     "--no-default-browser-check",
     "--no-first-run",
@@ -105,8 +104,11 @@ def missing(browser: str) -> str | None:
     )
 
 
-def start(browser: str, width: int = 1440, height: int = 900) -> Browser:
-    """A running browser; leave it as a context manager. Raises where `missing` says so."""
+def start(browser: str, width: int = 1440, height: int = 900, site: str | None = None) -> Browser:
+    """A running browser; leave it as a context manager. Raises where `missing` says so.
+
+    `site` is the name of a host that it may reach besides this machine.
+    """
     reason = missing(browser)
     if reason:
         raise RuntimeError(reason)
@@ -119,7 +121,7 @@ def start(browser: str, width: int = 1440, height: int = 900) -> Browser:
     started = Browser(
         browser="chrome" if browser == "chromium" else "firefox",
         headless=True,
-        options=[make(width, height)],
+        options=[make(width, height, site)],
         percy_run=False,
         download_path=str(DOWNLOADS),
     )
@@ -127,21 +129,24 @@ def start(browser: str, width: int = 1440, height: int = 900) -> Browser:
     return started
 
 
-def _chromium(width: int, height: int) -> ChromeOptions:
+def _chromium(width: int, height: int, site: str | None) -> ChromeOptions:
     options = ChromeOptions()
     options.binary_location = program("chromium") or ""
     for flag in (*_QUIET_CHROMIUM, f"--window-size={width},{height}"):
         options.add_argument(flag)
+    rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in ("127.0.0.1", site) if host)]
+    options.add_argument(f"--host-resolver-rules={', '.join(rules)}")
     options.enable_bidi = True
     return options
 
 
-def _firefox(width: int, height: int) -> _FirefoxOptions:
+def _firefox(width: int, height: int, site: str | None) -> _FirefoxOptions:
     options = _FirefoxOptions()
     options.binary_location = program("firefox") or ""
     options.add_argument(f"--width={width}")
     options.add_argument(f"--height={height}")
     for name, value in _QUIET_FIREFOX.items():
         options.set_preference(name, value)
+    options.set_preference("network.proxy.no_proxies_on", site or "")
     options.enable_bidi = True
     return options

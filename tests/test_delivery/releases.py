@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import waitress.server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
 COMMIT = "5eedf00d" * 5
@@ -78,14 +78,20 @@ class Release:
         return [sent.body]
 
 
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *words: Any) -> None:
+        """The test speaks, not the server."""
+
+
 @contextmanager
 def listening(application: Any) -> Iterator[str]:
     """The address of a WSGI application that is served in this process until the block ends."""
-    server = waitress.server.create_server(application, host="127.0.0.1", port=0, threads=6)
-    thread = threading.Thread(target=server.run, name="release", daemon=True)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="release")
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.effective_port}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        server.close()
-        thread.join(10)
+        server.shutdown()
+        thread.join()
+        server.server_close()
