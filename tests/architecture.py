@@ -54,7 +54,7 @@ LAYERS = {
     "settings": _layer("files utils errors", "pydantic pydantic_settings yaml"),
     "app": Layer(ANY, ANY, connects=True),
 }
-PARTS = {"adapters.channels": _layer("adapters.channels utils errors", "urllib3", connects=True)}
+PARTS = {"adapters.channels": _layer("adapters.channels utils errors", connects=True)}
 """Parts of a layer that may import less than the rest of it, for the same jobs."""
 
 ENTRIES = frozenset({"__main__", "wsgi", "cli", "commands", "serve"})  # they start things

@@ -107,7 +107,7 @@ def test_planted_violation_is_found(module: str, source: str) -> None:
         ("adapters.postgres.pool", "cursor.execute('SELECT 1 ' 'WHERE code = %s', (code,))"),
         ("adapters.postgres.pool", "raise ImportFailed(f'{path}: no such file')"),
         ("adapters.postgres.pool", "import socket"),
-        ("adapters.channels.slack", "import smtplib, urllib3"),
+        ("adapters.channels.slack", "import smtplib, http.client"),
         ("adapters.channels.slack", "from mltrading.adapters.channels.http import Poster"),
         ("adapters.channels.slack", "from mltrading.utils.message import Message"),
         ("alerting", "import yaml\nfrom mltrading.files import compose"),

@@ -12,7 +12,7 @@ Read without pydantic: the delivery jobs read it too, and they have PyYAML alone
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,22 +20,28 @@ from typing import TYPE_CHECKING
 from mltrading.errors import ConfigurationError
 from mltrading.files import compose, explained
 from mltrading.utils.message import SEVERITIES, Severity
-from mltrading.utils.text import nearest
+from mltrading.utils.text import is_address, nearest
 
 if TYPE_CHECKING:
     import yaml
 
 PAGERDUTY_PLACEHOLDER = "service-key"
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-ALLOWED = {
-    "slack": (re.compile(r"[#@][^\s\"<>&]{1,80}"), 'the name of a channel, such as "#alerts"'),
-    "email": (_ADDRESS, "one e-mail address"),
+ALLOWED: dict[str, tuple[Callable[[str], object], str]] = {
+    "slack": (
+        re.compile(r"[#@][^\s\"<>&]{1,80}").fullmatch,
+        'the name of a channel, such as "#alerts"',
+    ),
+    "email": (is_address, "one e-mail address"),
     "pagerduty": (
-        re.compile(PAGERDUTY_PLACEHOLDER),
+        PAGERDUTY_PLACEHOLDER.__eq__,
         f'"{PAGERDUTY_PLACEHOLDER}", which stands for PAGERDUTY_KEY',
     ),
-    "webhook": (re.compile(r"https?://[^\s@]{1,2000}"), "an address that begins with https://"),
+    "webhook": (
+        re.compile(r"https?://[^\s@]{1,2000}").fullmatch,
+        "an address that begins with https://",
+    ),
 }
+"""The kinds of channels, what each may be given, and how to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,9 @@ class _Reader:
         if len(block) != 1:
             raise self._wrong(node, f"an entry of {place} must name one channel, not {len(block)}")
         [(kind, value)] = block.items()
-        pattern, description = ALLOWED[kind]
+        fits, description = ALLOWED[kind]
         text = isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:str"
-        if not text or not pattern.fullmatch(value.value):
+        if not text or not fits(value.value):
             hint = ""
             if isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:null":
                 hint = "; a text that begins with # needs quotes"

@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 def info_channels(settings: Settings) -> list[Channel]:
     """The channels of severity info that can be used; the others are named on stderr."""
     from mltrading.adapters.channels import NotSet, open_channel
+    from mltrading.adapters.channels.retrying import Bounded
 
     if not (settings.monitoring.enabled and settings.monitoring.alerts):
         warn(f"monitoring.alerts is off in {settings.environment}: nothing is sent")
@@ -70,7 +71,7 @@ def info_channels(settings: Settings) -> list[Channel]:
     environment = {name: value.get_secret_value() for name, value in settings.channels.items()}
     for one in parse_alerting_file(alerting_path(settings.config))["info"]:
         try:
-            found.append(open_channel(one.kind, one.target, environment))
+            found.append(Bounded(open_channel(one.kind, one.target, environment)))
         except NotSet as error:
             warn(f"{one.kind} {one.target} skipped: {error}")
     if not found:

@@ -6,6 +6,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from mltrading.utils.text import one_line
+
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -16,7 +18,8 @@ class Message:
 
     `key` says what it is about: a later message of the same key and `resolved` ends the incident
     that this one opened. `id` is the message's own, the same whenever it is sent again, so that a
-    receiver can tell a repetition.
+    receiver can tell a repetition. All but `text` is one line, and nothing holds half a surrogate
+    pair, which no channel could encode: what is given otherwise is made so.
     """
 
     severity: Severity
@@ -26,6 +29,13 @@ class Message:
     link: str | None = None
     resolved: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def __post_init__(self) -> None:
+        for name in ("title", "key", "link", "id", "text"):
+            value = getattr(self, name)
+            if value is not None:
+                whole = value.encode("utf-8", "replace").decode("utf-8")
+                object.__setattr__(self, name, whole if name == "text" else one_line(whole))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -16,3 +19,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def one_line(text: str) -> str:
     """The text with every run of white space and control characters as one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is one plain e-mail address: nothing in it could begin another header."""
+    return _ADDRESS.fullmatch(text) is not None

@@ -1,7 +1,7 @@
 """Ways to reach people: Slack, e-mail, PagerDuty, any webhook.
 
-This package needs nothing but the standard library and urllib3: the delivery jobs use it too, and
-they install no more. A channel makes one attempt a call and raises for no failure of the receiver;
+This package needs nothing but the standard library: the delivery jobs, which hold the keys of the
+platforms, use it too. A channel makes one attempt a call and raises for no failure of the receiver;
 `retrying` tries again.
 """
 
@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from typing import Protocol
 
-from mltrading.adapters.channels.mail import Mail, is_address, parse_server
+from mltrading.adapters.channels.mail import Mail, parse_server
 from mltrading.adapters.channels.pagerduty import API_URL, PagerDuty
 from mltrading.adapters.channels.slack import SlackWebhook
 from mltrading.adapters.channels.webhook import Webhook
@@ -58,4 +58,4 @@ def open_channel(kind: str, target: str, environment: Mapping[str, str]) -> Chan
     return Webhook(target, secret)
 
 
-__all__ = ["SECRETS", "Channel", "NotSet", "is_address", "open_channel"]
+__all__ = ["SECRETS", "Channel", "NotSet", "open_channel"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
-
-import urllib3
 
 from mltrading.errors import ConfigurationError
 from mltrading.utils.message import DELIVERED, Outcome, shorten
@@ -31,11 +32,13 @@ def checked_url(url: str, name: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{name} is not a valid URL") from None
-    odd = any(not character.isprintable() or character.isspace() for character in url)
-    if odd or not host:
+    odd = any(not "!" <= character <= "~" for character in url)
+    if odd or not host or not all(0 < len(label) < 64 for label in host.rstrip(".").split(".")):
         raise ConfigurationError(f"{name} is not a valid URL")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
         raise ConfigurationError(f"{name} must start with https://")
+    if parts.username is not None or parts.fragment:
+        raise ConfigurationError(f"{name} must have no user, password or # part")
     return url
 
 
@@ -50,42 +53,38 @@ class Poster:
         timeout_seconds: float = TIMEOUT_SECONDS,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._url = url
-        self._secrets = tuple(secret for secret in (url, *secrets) if secret)
-        self._timeout = urllib3.Timeout(total=timeout_seconds)
+        parts = urlsplit(url)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._secrets = tuple(secret for secret in (url, self._target, *secrets) if len(secret) > 1)
+        # Not through urllib3's pool: it logs the path of every request, which may be the secret.
+        if parts.scheme == "https":
+            context = context or ssl.create_default_context()
+            self._connect: Callable[[], HTTPConnection] = partial(
+                HTTPSConnection, parts.netloc, timeout=timeout_seconds, context=context
+            )
+        else:
+            self._connect = partial(HTTPConnection, parts.netloc, timeout=timeout_seconds)
         self._timeout_seconds = timeout_seconds
-        self._context = context or ssl.create_default_context()
 
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Outcome:
         """One attempt; 2xx is delivered, 408, 425, 429, 5xx and a broken or silent connection may
         be tried again, everything else (a redirect too) is dead."""
         sent = {"Content-Type": "application/json", "User-Agent": "mltrading", **(headers or {})}
         try:
-            with urllib3.PoolManager(
-                ssl_context=self._context, timeout=self._timeout, retries=False
-            ) as pool:
-                answer = pool.request(
-                    "POST",
-                    self._url,
-                    body=body,
-                    headers=sent,
-                    redirect=False,
-                    preload_content=False,
-                )
-                try:
-                    said = answer.read(LONGEST_ANSWER, decode_content=False)
-                finally:
-                    answer.close()
-        except urllib3.exceptions.HTTPError as error:
+            with closing(self._connect()) as connection:
+                connection.request("POST", self._target, body, sent)
+                answer = connection.getresponse()
+                said = answer.read(LONGEST_ANSWER)
+        except (OSError, HTTPException) as error:
             return self._broken(error)
         return self._judged(answer.status, answer.headers.get("Retry-After"), said)
 
     def _broken(self, error: Exception) -> Outcome:
-        if isinstance(error, urllib3.exceptions.TimeoutError):
+        if isinstance(error, TimeoutError):
             return Outcome("retry", f"no answer within {self._timeout_seconds:g} s")
-        if isinstance(error, urllib3.exceptions.SSLError):
+        if isinstance(error, ssl.SSLCertVerificationError):
             return Outcome("dead", "its certificate can not be verified")
-        # The texts of urllib3 quote the address, which is a secret; the kind alone is told.
+        # The texts of some quote what was sent, which may be a secret; the kind alone is told.
         return Outcome("retry", f"the connection failed ({type(error).__name__})")
 
     def _judged(self, status: int, retry_after: str | None, said: bytes) -> Outcome:
@@ -106,8 +105,8 @@ class Poster:
 
 
 def json_bytes(value: object) -> bytes:
-    """JSON in ASCII, so that no half of a surrogate pair can fail to be encoded."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    """JSON in UTF-8, so that a character costs 4 bytes at most."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
 def seconds_of(retry_after: str | None, now: datetime) -> float | None:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from mltrading.adapters.channels.http import LOOPBACK
 from mltrading.errors import ConfigurationError
 from mltrading.utils.message import DELIVERED, Message, Outcome, shorten
-from mltrading.utils.text import one_line
+from mltrading.utils.text import is_address, one_line
 
 TIMEOUT_SECONDS = 10.0  # of each step of the conversation; greylisting servers are slow
 LONGEST_SUBJECT = 200
@@ -68,13 +68,6 @@ def parse_server(url: str) -> Server:
         password=password,
         sender=sender,
     )
-
-
-def is_address(text: str) -> bool:
-    """Whether the text is one plain address: nothing in it could begin another header."""
-    local, at, domain = text.rpartition("@")
-    fine = all(c.isascii() and c.isprintable() and c not in ' ,;:<>()[]\\"' for c in text)
-    return bool(at and local and "@" not in local and "." in domain.strip(".")) and fine
 
 
 class Mail:
@@ -140,19 +133,14 @@ def compose(message: Message, sender: str, recipient: str) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = recipient
-    mail["Subject"] = storable(f"[{state}] {shorten(one_line(message.title), LONGEST_SUBJECT)}")
+    mail["Subject"] = f"[{state}] {shorten(message.title, LONGEST_SUBJECT)}"
     mail["Date"] = formatdate(usegmt=True)
     mail["Message-ID"] = f"<{sha256(message.id.encode()).hexdigest()[:32]}@{domain}>"
     mail["References"] = f"<{sha256(message.key.encode()).hexdigest()[:32]}.thread@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # so that nobody's absence note answers
-    link = f"\n\n{one_line(message.link)}" if message.link else ""
-    mail.set_content(storable(shorten(message.text, LONGEST_TEXT) + link))
+    link = f"\n\n{message.link}" if message.link else ""
+    mail.set_content(shorten(message.text, LONGEST_TEXT) + link)
     return mail
-
-
-def storable(text: str) -> str:
-    """The text without halves of surrogate pairs, which no mail can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def explain(error: Exception, timeout_seconds: float) -> Outcome:
@@ -169,7 +157,8 @@ def explain(error: Exception, timeout_seconds: float) -> Outcome:
         return Outcome("dead", "the server's certificate can not be verified")
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return Outcome("dead", "the server offers no login, but SMTP_URL has a user")
-    if isinstance(error, TimeoutError):
+    # smtplib makes a lost connection of a silent one, and keeps the cause as context.
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return Outcome("retry", f"no answer within {timeout_seconds:g} s")
     return Outcome("retry", f"the connection failed ({type(error).__name__})")
 

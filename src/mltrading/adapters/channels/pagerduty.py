@@ -7,12 +7,11 @@ import hashlib
 from mltrading.adapters.channels.http import Poster, checked_url, json_bytes
 from mltrading.errors import ConfigurationError
 from mltrading.utils.message import Message, Outcome, shorten
-from mltrading.utils.text import one_line
 
 API_URL = "https://events.pagerduty.com"
 LONGEST_SUMMARY = 1024  # characters; the API cuts there
 LONGEST_KEY = 255
-LONGEST_TEXT = 16_000  # an event may have 512,000 bytes, at most 6 of them a character
+LONGEST_TEXT = 16_000  # an event may have 512 KB, and a character up to 4 bytes
 
 
 class PagerDuty:
@@ -44,7 +43,7 @@ def event(message: Message, routing_key: str, source: str) -> dict[str, object]:
     if message.resolved:
         return about
     about["payload"] = {
-        "summary": shorten(one_line(message.title), LONGEST_SUMMARY) or "no title",
+        "summary": shorten(message.title, LONGEST_SUMMARY) or "no title",
         "source": source,
         "severity": message.severity,
         "component": "mltrading",

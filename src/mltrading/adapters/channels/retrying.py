@@ -78,3 +78,18 @@ def deliver_all(
         thread.join(max(0.0, deadline - time.monotonic()))
     late = Outcome("retry", f"not done within {patience_seconds:g} s")
     return [outcome or late for outcome in outcomes]
+
+
+class Bounded:
+    """A channel whose attempts end in time, however slowly the receiver drips its answer."""
+
+    def __init__(self, channel: Channel, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self.name = channel.name
+        self._channel = channel
+        self._patience_seconds = patience_seconds
+
+    def send(self, message: Message) -> Outcome:
+        [outcome] = deliver_all(
+            [self._channel], message, send=attempted, patience_seconds=self._patience_seconds
+        )
+        return outcome

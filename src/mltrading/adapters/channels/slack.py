@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mltrading.adapters.channels.http import Poster, checked_url, json_bytes
 from mltrading.utils.message import Message, Outcome, shorten
-from mltrading.utils.text import one_line
 
 # Slack cuts a text at 40,000 characters; past a screenful nobody reads on.
 LONGEST_TITLE = 300
@@ -33,10 +32,10 @@ def payload(message: Message, channel: str) -> dict[str, object]:
     """The body of the webhook: everything of the message is text, nothing of it mark-up."""
     mark = _RESOLVED if message.resolved else _MARKS[message.severity]
     state = "resolved" if message.resolved else message.severity
-    title = escaped(shorten(one_line(message.title), LONGEST_TITLE))
+    title = escaped(shorten(message.title, LONGEST_TITLE))
     lines = [f"{mark} *{state}: {title}*", escaped(shorten(message.text, LONGEST_TEXT))]
     if message.link:
-        lines.append(escaped(one_line(message.link)))
+        lines.append(escaped(message.link))
     text = "\n".join(line for line in lines if line)
     return {"channel": channel, "text": text, "unfurl_links": False, "unfurl_media": False}
 

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from mltrading.adapters.channels.http import Poster, checked_url, json_bytes
 from mltrading.errors import ConfigurationError
 from mltrading.utils.message import Message, Outcome, shorten
-from mltrading.utils.text import one_line
 
 LONGEST_TITLE = 1_000
 LONGEST_TEXT = 16_000
@@ -52,7 +51,7 @@ def payload(message: Message) -> dict[str, object]:
     return {
         "severity": message.severity,
         "status": "resolved" if message.resolved else "firing",
-        "title": shorten(one_line(message.title), LONGEST_TITLE),
+        "title": shorten(message.title, LONGEST_TITLE),
         "text": shorten(message.text, LONGEST_TEXT),
         "key": message.key,
         "link": message.link,
