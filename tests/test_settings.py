@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mltrading.errors import ConfigurationError
+from mltrading.files import configuration_folder
 from mltrading.files import ROOT, read_revision
 from mltrading.settings import (
     CHANNEL_VARIABLES,
@@ -131,6 +132,17 @@ def test_repr_hides_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_variables_of_the_test_suite_are_not_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, MLTRADING_TEST_BIN="/x").environment == "development"
+
+
+def test_an_installed_package_reads_the_files_it_carries(tmp_path: Path) -> None:
+    package = tmp_path / "lib" / "python3.13" / "site-packages" / "mltrading"
+    (package / "config").mkdir(parents=True)
+    assert configuration_folder(package) == package / "config"
+
+
+def test_a_checkout_reads_the_files_at_its_top(tmp_path: Path) -> None:
+    assert configuration_folder(tmp_path / "src" / "mltrading") == tmp_path
+    assert (ROOT / "production.yml").is_file()
 
 
 @pytest.mark.parametrize("name", ["staging", "production"])

@@ -1,4 +1,4 @@
-"""The files beside the package: where they are, and how one is read so that a mistake is named."""
+"""The files that the package runs by: where they are, and how a mistake in one is named."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from mltrading.errors import ConfigurationError
 if TYPE_CHECKING:
     import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository root, beside whose files the package runs."""
 
+def configuration_folder(package: Path) -> Path:
+    """Where staging.yml, production.yml, alerting.yml and REVISION are: inside the installed
+    package, which carries them, or at the top of a source checkout."""
+    carried = package / "config"
+    return carried if carried.is_dir() else package.parents[1]
+
+
+ROOT = configuration_folder(Path(__file__).resolve().parent)
+"""The folder of the files that the package runs by: the repository root in a checkout."""
 
 COMMIT = r"[0-9a-f]{7,64}"
 
