@@ -93,7 +93,7 @@ class Repository:
         shutil.copytree(ROOT / ".github", self.folder / ".github")
         for name in ("delivery", "src", "static", "alerting.yml", "pyproject.toml"):
             (self.folder / name).symlink_to(ROOT / name)
-        self._git("init", "--quiet", "--initial-branch", "main")
+        self._git("init", "--quiet", "--template=", "--initial-branch", "main")
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", "a commit")
 
