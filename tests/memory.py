@@ -90,7 +90,8 @@ class MemoryMarket:
             if days is not None:
                 finest = next(i for i in STORED if (symbol.id, i) in self.bars)
                 newest = int(self.bars[symbol.id, finest].ts[-1])
-                found.append(_latest(symbol, days.adjusted(), finest, newest))
+                adjusted = days.adjusted(days.newest_factor)
+                found.append(_latest(symbol, adjusted, finest, newest))
         return found
 
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
@@ -101,11 +102,13 @@ class MemoryMarket:
         symbol = self.symbols.get(code)
         if symbol is None:
             return None
-        days = self.bars.get((symbol.id, Interval.D1), Bars.empty()).adjusted()
+        days = self.bars.get((symbol.id, Interval.D1), Bars.empty())
         newest = None
         if len(days):
+            factor = days.newest_factor
+            days = days.adjusted(factor)
             previous = float(days.close[-2]) if len(days) > 1 else math.nan
-            newest = NewestClose(int(days.ts[-1]), float(days.close[-1]), previous)
+            newest = NewestClose(int(days.ts[-1]), float(days.close[-1]), previous, factor)
         return Stored(symbol, self._series(symbol.id), newest)
 
     def _series(self, symbol_id: int) -> dict[Interval, Series]:

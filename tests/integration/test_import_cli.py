@@ -156,6 +156,17 @@ def test_the_sample_is_loaded_once(run: Run, sql: Sql) -> None:
     assert sql("SELECT count(*), bool_or(simulated) FROM symbols") == [(5, False)]
 
 
+def test_the_newest_price_of_the_sample_is_what_was_traded(run: Run, sql: Sql) -> None:
+    """Its adjusted closes are relative to years later: a split of 7 more, and dividends."""
+    run("sample")
+    traded = "(SELECT close FROM bars_1d WHERE bars_1d.symbol_id = latest.symbol_id"
+    assert sql(
+        f"SELECT code, round((close / factor)::numeric, 2)::float8,"
+        f" {traded} ORDER BY ts DESC LIMIT 1) FROM latest JOIN symbols ON id = symbol_id"
+        " WHERE code IN ('AAPL', 'IBM') ORDER BY code"
+    ) == [("AAPL", 430.47, 430.47), ("IBM", 202.91, 202.91)]
+
+
 def test_the_simulated_exchange_ends_where_told(run: Run, sql: Sql) -> None:
     code, out, err = run("sample", "--simulated", "--until", "2016-02-01")
     assert code == 0, err

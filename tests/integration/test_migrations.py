@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import psycopg2
 import pytest
 
 from mltrading.adapters.postgres.migrate import FOLDER, migrations, pending, upgrade
+from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.errors import ConfigurationError, DatabaseUnavailable
 from tests.database_fixtures import execute
 
@@ -47,6 +50,34 @@ def test_our_own_migrations_apply_once(empty_database_url: str) -> None:
     assert pending(empty_database_url) == []
     assert upgrade(empty_database_url, told.append) == []
     assert len(told) == len(every)
+
+
+def test_what_was_stored_before_factors_is_read_relative_to_its_newest_bar(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    for path in sorted(FOLDER.iterdir())[:2]:
+        (tmp_path / path.name).write_text(path.read_text())
+    upgrade(empty_database_url, folder=tmp_path)
+    execute(
+        empty_database_url,
+        """INSERT INTO symbols
+            (code, name, exchange, calendar, timezone, sector, industry, currency)
+            VALUES ('AAPL', '', '', '', 'America/New_York', '', '', 'USD');
+        INSERT INTO bars_1d SELECT id, session, 440, 440, 420, close, close / 8, 1, 1, true, false
+            FROM symbols, (VALUES ('2013-02-28Z'::timestamptz, 424), ('2013-03-01Z', 432))
+            AS days (session, close);
+        INSERT INTO latest SELECT id, '2013-03-01Z', '1d', '2013-03-01', 54, 1, 53,
+            NULL, NULL, NULL, 55, 52.5, '{53,54}' FROM symbols""",
+    )
+    upgrade(empty_database_url)
+    database = Database(empty_database_url)
+    try:
+        [latest] = PostgresSymbols(database).latest()
+    finally:
+        database.close()
+    assert (latest.close, latest.close_1d, latest.high_52w) == (432, 424, 440)
+    assert (latest.spark, latest.volume) == ((424, 432), 1)
+    assert math.isnan(latest.close_1w)
 
 
 def test_a_function_that_connects_serves_as_well(empty_database_url: str, folder: Path) -> None:

@@ -139,10 +139,12 @@ def check(database: Database, sql: Sql, code: str, model: Model) -> None:
     assert stored_series(sql, symbol.id) == model.series()
     [latest] = [found for found in PostgresSymbols(database).latest() if found.symbol == symbol]
     facts = newest_facts(as_bars(tables[Interval.D1]))
-    assert (latest.close, latest.volume) == (facts.close, facts.volume)
-    assert latest.spark == tuple(facts.spark)
+    assert (latest.close, latest.volume) == (facts.close / facts.factor, facts.volume)
+    assert latest.spark == tuple(price / facts.factor for price in facts.spark)
     assert latest.session == max(tables[Interval.D1])
-    assert (known.newest.session, known.newest.close) == (latest.session, latest.close)
+    newest = known.newest
+    assert (newest.session, newest.close) == (latest.session, latest.close)
+    assert newest.factor == facts.factor
 
 
 def as_bars(rows: dict[int, Row]) -> Bars:

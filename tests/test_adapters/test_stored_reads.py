@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import DAY, HOUR, MINUTE, Bars, Interval
 from mltrading.services.ports import BarReader, NewestClose, Stored, SymbolDetails
 from tests.factories import SOURCE, make_bars, make_sessions, make_symbol_details, moment
+from tests.test_adapters.store_model import Sql
 
 START = moment("2024-01-02T14:30")
 COUNT = 300
@@ -197,7 +199,7 @@ def test_latest_is_by_code_with_the_past_as_nan_where_history_is_short(database:
     long, short = PostgresSymbols(database).latest()
     assert (long.symbol.code, short.symbol.code) == ("A", "B")
     assert (long.ts, long.interval) == (daily.ts[-1], Interval.D1)
-    assert (long.close, long.close_1d) == (daily.adj_close[-1], daily.adj_close[-2])
+    assert (long.close, long.close_1d) == (daily.close[-1], daily.close[-2])
     assert (short.ts, short.interval) == (START + 4 * MINUTE, Interval.M1)
     assert short.session == START // DAY * DAY
     assert all(map(math.isnan, (short.close_1d, short.close_1w, short.close_1mo, short.close_1y)))
@@ -256,8 +258,30 @@ def test_the_newest_close_is_known_with_the_one_before(database: Database) -> No
     newest = known(database).newest
     assert newest is not None and math.isnan(newest.previous)
     store(database, days, Interval.D1)
-    adjusted = days.adjusted().close
-    assert known(database).newest == NewestClose(int(days.ts[-1]), adjusted[-1], adjusted[-2])
+    close = days.close
+    assert known(database).newest == NewestClose(int(days.ts[-1]), close[-1], close[-2], 1.0)
+
+
+def test_a_newer_bar_moves_what_prices_are_relative_to_and_rewrites_no_bar(
+    database: Database, sql: Sql
+) -> None:
+    """A source that is relative to the day of its download, asked again after a split of 4."""
+    days = make_sessions(4)
+    split = replace(days, close=days.close * [4, 4, 4, 1], adj_close=days.close)
+    store(database, replace(split[:3], adj_close=split.close[:3]), Interval.D1)
+    assert known(database).newest == NewestClose(
+        int(days.ts[2]), split.close[2], split.close[1], 1.0
+    )
+    store(database, split[:3], Interval.D1)  # adj_close as the download after the split has it
+    found = known(database).newest
+    assert found is not None and found.factor == 0.25
+    assert (found.close, found.previous) == (split.close[2], split.close[1])
+    rows = sql("SELECT ctid, xmin FROM bars_1d ORDER BY ts")
+    store(database, split[3:], Interval.D1)
+    found = known(database).newest
+    assert found is not None and found.factor == 1.0
+    assert (found.close, found.previous) == (days.close[3], days.close[2])
+    assert sql("SELECT ctid, xmin FROM bars_1d ORDER BY ts")[:3] == rows
 
 
 def test_a_symbol_without_bars_is_known(database: Database) -> None:

@@ -125,6 +125,36 @@ def test_bars_are_ascending_adjusted_and_those_stored(stored: MemoryMarket) -> N
     assert not chart(stored, "symbol=OLD").trust.adjusted
 
 
+@pytest.mark.parametrize("interval", [None, Interval.W1, Interval.MO1])
+def test_the_newest_price_is_as_traded_whatever_the_source_adjusted_it_by(
+    interval: Interval | None,
+) -> None:
+    """As of a file downloaded years after its newest bar, which a later split scaled as well."""
+    bars = daily("2020-01-02", "2022-01-01")
+    factor = np.where(bars.ts < moment("2021-01-01"), 0.25, 1.0)
+    market = MemoryMarket()
+    market.add("SPLIT", Interval.D1, replace(bars, adj_close=bars.close * factor * 0.1304))
+    asked = f"&interval={interval.value}" if interval else ""
+    found = chart(market, f"symbol=SPLIT&range=ALL{asked}")
+    assert found.bars.close[-1] == bars.close[-1]
+    np.testing.assert_allclose(found.bars.close[0] / bars.close[0], 0.25, rtol=0.2)
+    assert found.quote is not None
+    assert found.quote.close == bars.close[-1]
+    assert found.quote.change_percent == pytest.approx(100 * (bars.close[-1] / bars.close[-2] - 1))
+    if interval is None:
+        np.testing.assert_allclose(found.bars.close, bars.close * factor)
+
+
+def test_minutes_that_no_source_adjusted_stay_as_traded_beside_adjusted_days() -> None:
+    days, market = daily("2024-01-02", "2024-07-04"), MemoryMarket()
+    market.add("MIXED", Interval.D1, replace(days, adj_close=days.close * 0.1304))
+    minutes = minutely("2024-06-26", "2024-07-04")
+    market.bars[1, Interval.M1] = minutes
+    found = chart(market, "symbol=MIXED&interval=1m&range=1D")
+    assert found.bars.close[-1] == minutes.close[-1]
+    assert chart(market, "symbol=MIXED&interval=1d").bars.close[-1] == days.close[-1]
+
+
 @pytest.mark.parametrize("interval", [Interval.W1, Interval.MO1])
 def test_weeks_and_months_are_whole_wherever_the_window_begins(
     stored: MemoryMarket, interval: Interval

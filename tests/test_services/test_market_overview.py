@@ -56,6 +56,19 @@ def test_every_symbol_with_bars_has_a_row_in_order(stored: MemoryMarket) -> None
     assert (found.stored, found.matching, found.pages, found.stale) == (6, 6, 1, 0)
 
 
+def test_the_last_price_is_as_traded_and_the_changes_are_adjusted() -> None:
+    ts = sessions("2023-06-01", "2024-07-04")
+    closes = np.full(len(ts), 400.0)
+    closes[-1] = 110.0
+    factor = np.full(len(ts), 0.25)
+    factor[-1] = 1.0
+    market = MemoryMarket()
+    market.add("SPLIT", Interval.D1, bars_at(ts, closes, adj_close=closes * factor * 0.1304))
+    [row] = overview(market).rows
+    assert row.close == row.spark[-1] == 110.0
+    assert (row.change_1d, row.change_1y) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
 def test_row_tells_changes_as_fractions_and_the_place_in_the_year(stored: MemoryMarket) -> None:
     rows = {row.symbol.code: row for row in overview(stored).rows}
     up, one = rows["UP"], rows["ONE"]

@@ -103,15 +103,22 @@ class Bars:
             return cls.empty()
         return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
 
-    def adjusted(self) -> Bars:
-        """The same bars with open, high, low and close scaled by adj_close / close."""
-        factor = self.adj_close / self.close
+    @property
+    def newest_factor(self) -> float:
+        """adj_close / close of the last bar; not of no bars."""
+        return float(self.adj_close[-1] / self.close[-1])
+
+    def adjusted(self, newest_factor: float = 1.0) -> Bars:
+        """The same bars with open, high, low and close scaled by adj_close / close, relative to
+        that of the symbol's newest day: given it, the newest bar shows what was traded and the
+        earlier ones what that would have been then. Returns do not depend on it."""
+        factor = self.adj_close / self.close / newest_factor
         return replace(
             self,
             open=self.open * factor,
             high=self.high * factor,
             low=self.low * factor,
-            close=self.adj_close,
+            close=self.close * factor,
         )
 
 

@@ -19,7 +19,8 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of the newest session. Prices are adjusted; None where the history is too short."""
+    """Of the newest session. Prices are adjusted, not yet relative to the newest (`factor` is its
+    adj_close / close); None where the history is too short."""
 
     session: date
     close: float
@@ -31,6 +32,7 @@ class Facts:
     high_52w: float
     low_52w: float
     spark: list[float]
+    factor: float
 
 
 def newest_facts(daily: Bars) -> Facts:
@@ -55,6 +57,7 @@ def newest_facts(daily: Bars) -> Facts:
         high_52w=float(year.high.max()),
         low_52w=float(year.low.min()),
         spark=bars.close[-_SPARK:].tolist(),
+        factor=daily.newest_factor,
     )
 
 

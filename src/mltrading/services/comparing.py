@@ -128,7 +128,12 @@ def _days(source: Source, window: Window) -> Bars:
     if Interval.D1 not in source.stored:
         return Bars.empty()
     start = floor_start(window.start, Interval.D1)
-    return source.reader.between(source.symbol_id, Interval.D1, start, window.end).adjusted()
+    return _between(source, Interval.D1, Window(start, window.end))
+
+
+def _between(source: Source, interval: Interval, window: Window) -> Bars:
+    bars = source.reader.between(source.symbol_id, interval, window.start, window.end)
+    return source.adjusted(bars, interval)
 
 
 def _aligned(
@@ -137,10 +142,7 @@ def _aligned(
     """The finest interval whose stamps, over all symbols, are at most POINTS; those stamps; and
     the closes of each symbol at them, NaN where it has none."""
     for interval in _intraday(sources, window):
-        bars = [
-            source.reader.between(source.symbol_id, interval, window.start, window.end).adjusted()
-            for source in sources
-        ]
+        bars = [_between(source, interval, window) for source in sources]
         ts = _union(bars)
         if len(ts) <= POINTS:
             return interval, ts, [_placed(own, ts) for own in bars]

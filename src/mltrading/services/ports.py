@@ -21,7 +21,8 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest facts of one symbol; prices are adjusted daily closes, NaN where unknown."""
+    """The newest facts of one symbol; prices are daily closes, adjusted for what came after them
+    (the newest is as traded), NaN where unknown."""
 
     symbol: Symbol
     ts: int
@@ -40,12 +41,14 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class NewestClose:
-    """The newest adjusted daily close, of the session with that label (µs UTC), and the close of
-    the session before it; NaN where there is none."""
+    """The newest daily close, as traded, of the session with that label (µs UTC), and the close of
+    the session before it, adjusted; NaN where there is none. `factor` is what adjusted prices are
+    relative to: adj_close / close of that session."""
 
     session: int
     close: float
     previous: float
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)

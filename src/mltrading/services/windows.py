@@ -130,6 +130,14 @@ class Source:
         """The stored series that bars of `interval` are read from."""
         return self.stored[interval if interval.stored else Interval.D1]
 
+    def adjusted(self, bars: Bars, interval: Interval) -> Bars:
+        """Stored bars of `interval`, adjusted so that the symbol's newest shows what was traded.
+        A series whose source adjusts nothing stays as traded beside one that is adjusted."""
+        newest = self.known.newest
+        if newest is None or not self.series(interval).adjusted:
+            return bars.adjusted()
+        return bars.adjusted(newest.factor)
+
     def overlaps(self, interval: Interval, window: Window) -> bool:
         series = self.series(interval)
         return series.first_ts < window.end and series.last_ts >= window.start
@@ -195,7 +203,7 @@ class Source:
             parts = [self.reader.before(self.symbol_id, interval, window.end, lead)]
             if trail and self.stored[interval].last_ts >= window.end:
                 parts.append(self.reader.after(self.symbol_id, interval, window.end, trail))
-            bars = Bars.concat(parts).adjusted()
+            bars = self.adjusted(Bars.concat(parts), interval)
             return bars, bars.ts if interval is Interval.D1 else _NO_LABELS
         step = interval.length + DAY  # no month is longer
         start = floor_start(window.end - lead * step, interval)
@@ -210,7 +218,8 @@ class Source:
     def _derive(self, days: Series, interval: Interval) -> tuple[Bars, Times]:
         """All bars of `interval`, adjusted, and the labels of all days: a few thousand rows."""
         every = (days.first_ts, days.last_ts + 1)
-        bars = self.reader.between(self.symbol_id, Interval.D1, *every).adjusted()
+        bars = self.reader.between(self.symbol_id, Interval.D1, *every)
+        bars = self.adjusted(bars, Interval.D1)
         return roll_up(bars, interval, self.timezone), bars.ts
 
 

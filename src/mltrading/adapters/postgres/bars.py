@@ -26,7 +26,7 @@ _COUNT = """SELECT count(*) FROM (SELECT 1 FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s LIMIT %(limit)s) AS counted"""
 # The row of `series` is written in every transaction that writes bars of it, and xmin is the
 # number of the transaction that wrote a row last.
-_STORED = sql.SQL("""SELECT {symbol}, session, close, close_1d,
+_STORED = sql.SQL("""SELECT {symbol}, session, close / factor, close_1d / factor, factor,
         series.interval, first_ts, last_ts, bars, adjusted, has_volume, sources.name, feed, notice,
         series.xmin::text
     FROM symbols
@@ -96,13 +96,13 @@ class PostgresBars:
 def _stored(rows: list[tuple[Any, ...]]) -> Stored:
     """Of the rows of _STORED: one for each series, or a single one without any."""
     symbol = Symbol(*rows[0][:SYMBOL_FIELDS])
-    session, close, previous = rows[0][SYMBOL_FIELDS : SYMBOL_FIELDS + 3]
+    session, close, previous, factor = rows[0][SYMBOL_FIELDS : SYMBOL_FIELDS + 4]
     series = {}
-    for name, first, last, *rest in (row[SYMBOL_FIELDS + 3 :] for row in rows):
+    for name, first, last, *rest in (row[SYMBOL_FIELDS + 4 :] for row in rows):
         if name is not None:
             interval = Interval(name)
             series[interval] = Series(symbol.id, interval, moment(first), moment(last), *rest)
     if session is None:
         return Stored(symbol, series, None)
-    newest = NewestClose(session_label(session), close, math.nan if previous is None else previous)
-    return Stored(symbol, series, newest)
+    known = math.nan if previous is None else previous
+    return Stored(symbol, series, NewestClose(session_label(session), close, known, factor))

@@ -29,13 +29,13 @@ _WRITE_SERIES = """INSERT INTO series
 _NEWEST_DAYS = """SELECT {columns} FROM {table} WHERE symbol_id = %s ORDER BY ts DESC LIMIT %s"""
 _WRITE_LATEST = """INSERT INTO latest
         (symbol_id, ts, interval, session, close, volume, close_1d, close_1w, close_1mo, close_1y,
-         high_52w, low_52w, spark)
+         high_52w, low_52w, spark, factor)
     VALUES %s ON CONFLICT (symbol_id) DO UPDATE SET
         ts = excluded.ts, interval = excluded.interval, session = excluded.session,
         close = excluded.close, volume = excluded.volume, close_1d = excluded.close_1d,
         close_1w = excluded.close_1w, close_1mo = excluded.close_1mo, close_1y = excluded.close_1y,
         high_52w = excluded.high_52w, low_52w = excluded.low_52w, spark = excluded.spark,
-        updated_at = now()"""
+        factor = excluded.factor, updated_at = now()"""
 
 
 @dataclass(slots=True)

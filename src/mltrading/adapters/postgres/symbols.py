@@ -32,11 +32,13 @@ _FIND = sql.SQL("""SELECT {symbol} FROM symbols
     LIMIT %(limit)s""").format(symbol=SYMBOL)
 _OF_LIKE_LENGTH = sql.SQL("""SELECT code FROM symbols WHERE abs(length(code) - %(length)s) <= 3
     ORDER BY upper(left(code, 1)) = %(initial)s DESC, code COLLATE "C" LIMIT %(limit)s""")
-_FIGURES = "close volume close_1d close_1w close_1mo close_1y high_52w low_52w".split()
-_LATEST = sql.SQL("""SELECT {symbol}, ts, interval, session, {figures}, spark
+_PRICES = "close close_1d close_1w close_1mo close_1y high_52w low_52w".split()
+_LATEST = sql.SQL("""SELECT {symbol}, ts, interval, session, {prices}, volume,
+        CASE WHEN factor = 1 THEN spark ELSE (SELECT array_agg(price / factor ORDER BY place)
+            FROM unnest(spark) WITH ORDINALITY AS prices(price, place)) END
     FROM latest JOIN symbols ON symbols.id = latest.symbol_id
     ORDER BY code COLLATE "C" """).format(
-    symbol=SYMBOL, figures=sql.SQL(", ").join(map(sql.Identifier, _FIGURES))
+    symbol=SYMBOL, prices=sql.SQL(", ").join(sql.SQL(f"{price} / factor") for price in _PRICES)
 )
 SYMBOL_FIELDS = len(fields(Symbol))
 
@@ -83,15 +85,16 @@ class PostgresSymbols:
 
 
 def _latest(row: Sequence[Any]) -> Latest:
-    ts, interval, session, *figures, spark = row[SYMBOL_FIELDS:]
-    known = (math.nan if figure is None else figure for figure in figures)
+    ts, interval, session, *prices, volume, spark = row[SYMBOL_FIELDS:]
+    known = (math.nan if price is None else price for price in prices)
     return Latest(
         symbol=Symbol(*row[:SYMBOL_FIELDS]),
         ts=moment(ts),
         interval=Interval(interval),
         session=session_label(session),
+        volume=volume,
         spark=tuple(spark),
-        **dict(zip(_FIGURES, known, strict=True)),
+        **dict(zip(_PRICES, known, strict=True)),
     )
 
 

@@ -39,15 +39,15 @@ MARKS: tuple[tuple[Children, str], ...] = (
     ),
     (
         "adjusted",
-        "Prices are scaled by adjusted close over close, so that splits and dividends make no "
-        "jump.",
+        "The newest price is what was traded; earlier ones are scaled by adjusted close over "
+        "close, so that the splits and dividends since make no jump.",
     ),
 )
 
 FIGURES: tuple[tuple[str, str], ...] = (
     (
         "1 day, 1 week, 1 month, 1 year",
-        "Adjusted close of the newest session (the column Last, adj.) over the adjusted close that "
+        "Close of the newest session (the column Last, as traded) over the adjusted close that "
         "long before, minus one.",
     ),
     (

@@ -229,7 +229,7 @@ def breadth_keys(groups: list[GroupCount], selected: str | None, kind: str) -> l
 COLUMNS = (
     Column("Symbol", "symbol", "symbol", lambda row: row.symbol.code, falling=False),
     Column("60 sessions", None, "spark-cell", _spark),
-    Column("Last, adj.", "close", "number", _price),
+    Column("Last", "close", "number", _price),
     Column("1 day", "change_1d", "number", _change("change_1d", "2 sessions")),
     Column("1 week", "change_1w", "number", _change("change_1w", "a week")),
     Column("1 month", "change_1mo", "number", _change("change_1mo", "a month")),
