@@ -14,10 +14,16 @@ from importlib import import_module
 from delivery.errors import DeliveryError
 
 VERBS: dict[str, str] = {
+    "setup": "make what a new account needs: apps, pipeline, databases, settings",
     "matrix": "print the rows of the CI matrix",
+    "package": "build the wheel, the bundles and the bill of materials of a commit",
     "build": "put a commit on staging",
     "promote": "take what staging runs to production by way of green, with a way back",
     "rollback": "go back to the release that worked before",
+    "security": "run the security scanners, each with a report",
+    "security-gate": "fail on a finding, or a scanner that proves nothing",
+    "issues": "keep one issue for each security finding",
+    "metrics": "measure the pipeline, or estimate its time",
     "settings": "show, check or apply the settings of the repository, its branches, environments",
     "gate": "refuse a deployment that nobody else approved or whose commit is not green",
     "url": "print the address of staging, green or production",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 from tests.test_delivery.github_schema import make, operation, reply_faults, request_faults
 
@@ -386,9 +386,9 @@ def serving(hub: GitHub) -> Iterator[GitHub]:
             size = int(asked.get("per_page", ["30"])[0])
             if not isinstance(answer, list) or len(answer) < size:
                 return {}
-            page = int(asked.get("page", ["1"])[0]) + 1
-            rest = re.sub(r"&?page=\d+", "", request.query.replace("per_page", "per-page"))
-            query = f"{rest.replace('per-page', 'per_page')}&page={page}"
+            query = urlencode(
+                {**dict(parse_qsl(request.query)), "page": int(asked.get("page", ["1"])[0]) + 1}
+            )
             return {"link": f'<{hub.url}{request.path}?{query}>; rel="next", <x>; rel="last"'}
 
         def reply(self, status: int, content: bytes, headers: dict[str, str]) -> None:
