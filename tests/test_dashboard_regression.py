@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
@@ -288,6 +289,17 @@ def test_f12_every_kind_of_history_is_painted(page: Page, code: str) -> None:
     chart_shown(page, code)
 
 
+def test_f12_one_bar_stays_in_sight_when_the_window_changes(page: Page) -> None:
+    page.open(f"/charts?symbol={ONE_BAR}")
+    chart_shown(page, ONE_BAR)
+    page.js("window.mlt.chart.show(window.mlt.chart.range(), {gesture: false})")  # as a resize does
+    low, high = page.js("return window.mlt.chart.range()")
+    assert low < 0 < high
+    candle = page.css("#price-chart .boxlayer path").rect
+    plot = page.css("#price-chart .nsewdrag").rect
+    assert plot["x"] <= candle["x"] <= plot["x"] + plot["width"] - candle["width"]
+
+
 def test_f12_a_symbol_without_bars_says_so(page: Page) -> None:
     page.open(f"/charts?symbol={NO_BARS}")
     page.until(lambda: "no bars" in page.text("#page").lower(), "the reason")
@@ -448,12 +460,28 @@ def test_charts_fill_the_window_without_scrolling(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_scrolls_sideways_on_a_phone(page: Page, name: str) -> None:
+def test_no_page_scrolls_sideways_on_a_phone_or_a_tablet(page: Page, name: str) -> None:
     page.resize(390, 844)
     page.open(PAGES[name])
     page.settle()
     extra = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.js(extra) <= 0
+    page.resize(768, 1024)
+    assert page.js(extra) <= 0
+
+
+@pytest.mark.parametrize("code", [ONE_BAR, HOSTILE_CODE])
+def test_the_head_of_charts_fits_a_phone(page: Page, code: str) -> None:
+    page.resize(360, 740)
+    page.open(f"/charts?symbol={quote(code)}")
+    page.until_text("#chart-head .chart-code", code)
+    head = page.css("#chart-head")
+    for part in (".chart-code", ".chart-quote", "#share-link"):
+        rect = page.css(f"#chart-head {part}").rect
+        assert rect["x"] + rect["width"] <= 360, part
+        assert rect["y"] >= head.rect["y"]
+        assert rect["y"] + rect["height"] <= head.rect["y"] + head.rect["height"], part
+    assert head.get_property("scrollWidth") <= head.get_property("clientWidth")
 
 
 LAYOUT_SHIFT = """

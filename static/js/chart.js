@@ -47,12 +47,14 @@
 
   let moving = false; // our own relayout is running; its event is not a gesture
 
-  /* An x range kept to where bars are, or could be loaded, and to a width that makes sense. */
+  /* An x range kept to where bars are, or could be loaded, and to a width that makes sense: a
+     history of one bar is shown as wide as it was drawn. */
   function bounded([from, to]) {
     const meta = chart.meta();
     const low = meta.more_left ? -Infinity : meta.bounds[0];
     const high = meta.more_right ? Infinity : meta.bounds[1];
-    const widest = Math.min(high - low, WIDEST * meta.ts.length);
+    const all = meta.bounds[1] - meta.bounds[0];
+    const widest = Math.min(high - low, Math.max(all, WIDEST * meta.ts.length));
     const width = clamp(to - from, Math.min(FEWEST_BARS, widest), widest);
     const start = Math.min(Math.max((from + to - width) / 2, low), high - width);
     return [start, start + width];

@@ -194,10 +194,21 @@ def test_empty_database_names_the_command(market, client) -> None:
     assert "mltrading import FILE" in words(shown(client, "")["chart-message.children"])
 
 
-def test_symbol_without_bars_shows_its_reason(market, client) -> None:
-    market.made = {"bars": Bars.empty(), "notes": ["AAPL has no bars yet"], "available": ()}
+def test_symbol_without_bars_says_so_with_the_command(market, client) -> None:
+    odd = replace(SYMBOL, code="A; rm -r <b>")
+    market.made = {"bars": Bars.empty(), "available": (), "symbol": odd}
     answer = shown(client)
-    assert answer[FIGURE]["figure"]["layout"]["annotations"][0]["text"] == "AAPL has no bars yet"
+    said = words(answer["chart-message.children"])
+    assert "A; rm -r <b> has no bars yet" in said
+    assert "mltrading import FILE --symbol 'A; rm -r <b>'" in said
+    assert answer[FIGURE]["figure"]["data"] == []
+    assert answer[FIGURE]["figure"]["layout"]["meta"] == {"symbol": odd.code, "ts": []}
+
+
+def test_a_notice_does_not_say_the_source_twice(market, client) -> None:
+    trust = replace(make_chart().trust, source="simulated", notice="simulated: invented prices")
+    market.made = {"trust": trust}
+    assert "source: simulated (invented prices)" in words(shown(client)["chart-note.children"])
 
 
 def test_without_symbol_the_last_one_seen_is_shown(client, market) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mltrading.dashboard import theme
 from mltrading.dashboard.figures import ticks
-from mltrading.dashboard.figures.candles import candles, message, x_window
+from mltrading.dashboard.figures.candles import candles, x_window
 from mltrading.domain.bars import Bars, Interval
 from tests.factories import make_sessions
 from tests.test_dashboard.charts_made import SYMBOL, make_chart, with_indicators
@@ -210,19 +210,15 @@ def test_forming_bar_is_marked() -> None:
     assert not candles(make_chart(30), PALETTE)["layout"]["meta"]["forming"]
 
 
-def test_no_bars_is_a_reason_not_an_empty_chart() -> None:
-    reason = "FB & <co> has no bars yet"
-    figure = candles(make_chart(bars=Bars.empty(), notes=[reason]), PALETTE)
-    assert figure["data"] == []
-    said = figure["layout"]["annotations"][0]["text"]
-    assert said == "FB &amp; &lt;co&gt; has no bars yet"
-    assert figure["layout"]["meta"]["ts"] == []
+def test_no_bars_are_no_axes() -> None:
+    figure = candles(make_chart(bars=Bars.empty()), PALETTE)
+    assert figure["data"] == [] and not figure["layout"]["xaxis"]["visible"]
+    assert figure["layout"]["meta"] == {"symbol": "AAPL", "ts": []}
 
 
 def test_names_are_text_never_markup() -> None:
     chart = make_chart(symbol=replace(SYMBOL, code="<b>x</b>"))
     assert candles(chart, PALETTE)["data"][0]["name"] == "&lt;b&gt;x&lt;/b&gt;"
-    assert "<i>" not in json.dumps(message("<i>no</i>", PALETTE))
 
 
 def test_meta_says_what_positions_stand_for() -> None:

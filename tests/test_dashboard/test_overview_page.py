@@ -296,6 +296,21 @@ def test_chart_is_as_high_as_its_bars_need() -> None:
     assert breadth.height([]) == breadth.height(few)
 
 
+@pytest.mark.parametrize("name", ["dark", "light"])
+def test_counts_can_be_read_on_every_part_of_a_bar(name: str) -> None:
+    group = GroupCount("Energy", 4, 1, 1, 1, 1, math.nan)
+    for part in breadth.breadth([group], None, theme.palette(name))["data"]:
+        light = [luminance(part[key]["color"]) for key in ("marker", "textfont")]
+        assert (max(light) + 0.05) / (min(light) + 0.05) >= 4.5, part["name"]
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2 relative luminance of #rrggbb."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_keyboard_has_a_button_for_every_bar() -> None:
     answer = show(Market(make_overview(make_row("A"))), "?sector=Energy")
     (button,) = find(answer[OUTPUT]["sector-keys"], "button")

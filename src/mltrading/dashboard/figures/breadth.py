@@ -65,10 +65,15 @@ def _trace(
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,
-        "textfont": {"color": palette["on-bar"], "size": 11},
+        "textfont": {"color": _on(colour, palette), "size": 11},
         "marker": {"color": colour, "opacity": opacity, "line": {"width": 0}},
         "hovertemplate": "%{x} " + label + "<extra></extra>",
     }
+
+
+def _on(colour: str, palette: Palette) -> str:
+    """The colour of a count on its bar: that of unknown changes is hardly lighter than the page."""
+    return palette["text" if colour == palette["line"] else "on-bar"]
 
 
 def _layout(names: list[str], palette: Palette) -> Figure:

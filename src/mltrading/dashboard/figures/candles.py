@@ -7,7 +7,6 @@ The x axis holds integer positions, one for each loaded bar, so that closed sess
 from __future__ import annotations
 
 import math
-import textwrap
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from mltrading.dashboard.figures.panes import (
     signed_percent,
     y_range,
 )
-from mltrading.dashboard.figures.traces import Figure, price_traces, text
+from mltrading.dashboard.figures.traces import Figure, price_traces
 from mltrading.dashboard.theme import Palette
 from mltrading.domain.bars import SECOND
 from mltrading.services.market import Chart
@@ -34,7 +33,7 @@ LEFT, TOP, BOTTOM = 8, 6, 24  # margins in pixels; the right one holds the price
 def candles(chart: Chart, palette: Palette) -> Figure:
     """The figure of `chart`: price with its overlays, volume, a pane for each other indicator."""
     if not len(chart.bars):
-        return _empty(chart, palette)
+        return blank(palette, chart.symbol.code)
     names = ["price", *(["volume"] if chart.trust.has_volume else [])]
     names += dict.fromkeys(drawn.pane for drawn in chart.indicators if drawn.pane != "price")
     panes = arrange(names, chart.view.scale == "log")
@@ -255,37 +254,18 @@ def _meta(
     }
 
 
-def _empty(chart: Chart, palette: Palette) -> Figure:
-    """No bars: the reason in the middle of the chart."""
-    reason = " ".join(chart.notes) or f"No bars of {chart.symbol.code} are stored."
-    figure = message(reason, palette)
-    figure["layout"]["meta"]["symbol"] = chart.symbol.code
-    return figure
-
-
-def message(said: str, palette: Palette) -> Figure:
-    """A chart's place with one sentence instead of a chart."""
-    lines = "<br>".join(textwrap.wrap(text(said), 60))
-    annotation = {
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0.5,
-        "y": 0.5,
-        "text": lines,
-        "showarrow": False,
-        "font": {"size": 13, "color": palette["text"]},
-    }
+def blank(palette: Palette, symbol: str = "") -> Figure:
+    """No chart, where the page itself says why."""
     hidden = {"visible": False, "fixedrange": True}
     layout = {
-        "uirevision": lines,
+        "uirevision": f"blank {symbol}",
         "paper_bgcolor": palette["ground"],
         "plot_bgcolor": palette["ground"],
-        "font": {"family": palette["font"]},
         "dragmode": False,
         "xaxis": hidden,
         "yaxis": hidden,
-        "annotations": [annotation],
+        "annotations": [],
         "margin": {"l": LEFT, "t": TOP, "b": BOTTOM, "r": LEFT},
-        "meta": {"symbol": "", "ts": []},
+        "meta": {"symbol": symbol, "ts": []},
     }
     return {"data": [], "layout": layout}

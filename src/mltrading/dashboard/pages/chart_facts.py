@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote as escaped
@@ -11,7 +12,15 @@ from urllib.parse import quote as escaped
 from dash import html
 from dash.development.base_component import Component
 
-from mltrading.dashboard.components import aria, command, data, empty, simulated_mark, stale_mark
+from mltrading.dashboard.components import (
+    aria,
+    command,
+    data,
+    empty,
+    missing,
+    simulated_mark,
+    stale_mark,
+)
 from mltrading.dashboard.figures.candles import first_on_screen
 from mltrading.dashboard.figures.numbers import shown_decimals
 from mltrading.dashboard.figures.panes import signed_percent
@@ -77,7 +86,7 @@ def _quote(chart: Chart) -> list[Component]:
 def _change(quote: Quote, places: int) -> list[Component]:
     title = f"Close of {_date(quote.session)} over the session before"
     if not math.isfinite(quote.change):
-        return [html.Span("one session, no change", className="muted")]
+        return [missing("One session has no change")]
     way = "up" if quote.change > 0 else "down" if quote.change < 0 else "muted"
     sign = "+" if quote.change > 0 else MINUS if quote.change < 0 else ""
     points = html.Span(f"{sign}{abs(quote.change):,.{places}f} ", className="chart-points")
@@ -108,8 +117,14 @@ def _facts(chart: Chart) -> list[Any]:
     if not chart.bars.is_final[-1] and not chart.more_right:
         facts.append("newest bar still forming")
     if trust.source:
-        facts.append(f"source: {trust.source}" + (f" ({trust.notice})" if trust.notice else ""))
+        facts.append(f"source: {_origin(trust.source, trust.notice)}")
     return facts
+
+
+def _origin(source: str, notice: str) -> str:
+    """The source with its notice, which may begin with the source's own name."""
+    said = notice.removeprefix(f"{source}: ")
+    return f"{source} ({said})" if said else source
 
 
 def _separated(facts: list[Any]) -> Component:
@@ -150,6 +165,12 @@ def unknown(said: str) -> Component:
     elif "import" in way_out:
         ways = [html.P(["Load some first: ", command("mltrading import FILE")])]
     return empty(fact[:1].upper() + fact[1:], ways)
+
+
+def no_bars(code: str) -> Component:
+    """Instead of the chart of a symbol that has no bars: the fact and the command."""
+    ask = command(f"mltrading import FILE --symbol {shlex.quote(code)}")
+    return empty(f"{code} has no bars yet", [html.P("Import a file of them:"), html.P(ask)])
 
 
 def remarks(problems: Iterable[str]) -> list[Component]:

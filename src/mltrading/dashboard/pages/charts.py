@@ -18,10 +18,10 @@ from flask import has_request_context, request
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
-from mltrading.dashboard.figures.candles import candles, message
+from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.traces import Figure
 from mltrading.dashboard.pages import chart_controls as controls
-from mltrading.dashboard.pages.chart_facts import header, note, remarks, unknown
+from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
 from mltrading.dashboard.sealed import sealed
 from mltrading.domain.query import is_code
@@ -91,7 +91,7 @@ def register(app: Dash, services: Services) -> None:
         return (
             sealed({"figure": _figure(chart), "n": address.get("n")}),
             sealed(header(chart, compare=services.features.comparison_mode)),
-            refused,
+            _in_place(chart, refused),
             sealed(note(chart, problems) if chart else remarks(problems)),
             *controls.state(view, chart),
         )
@@ -112,7 +112,7 @@ def _search(address: Any) -> str:
 
 def _figure(chart: Chart | None) -> Figure:
     palette = theme.palette(theme.current())
-    return candles(chart, palette) if chart else message("", palette)
+    return candles(chart, palette) if chart else blank(palette)
 
 
 def _chart(services: Services, view: ChartView) -> tuple[Chart | None, Component | None]:
@@ -124,6 +124,11 @@ def _chart(services: Services, view: ChartView) -> tuple[Chart | None, Component
         except UnknownSymbol as error:
             refused = unknown(str(error))
     return None, refused
+
+
+def _in_place(chart: Chart | None, refused: Component | None) -> Component | None:
+    """What stands where the chart would be, if anything."""
+    return no_bars(chart.symbol.code) if chart and not len(chart.bars) else refused
 
 
 def _last_symbol() -> str | None:

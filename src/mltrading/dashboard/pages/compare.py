@@ -190,7 +190,8 @@ def _compare(services: Services, view: CompareView) -> tuple[Comparison | None, 
     try:
         return services.market.compare(current_actor(), view), []
     except (UnknownSymbol, InvalidView) as error:
-        return None, [str(error)]
+        said = str(error)
+        return None, [said[:1].upper() + said[1:]]
 
 
 def _chips(view: CompareView, known: dict[str, Symbol]) -> list[Component]:

@@ -229,7 +229,7 @@ def _notes(lines: list[str]) -> list[Component]:
 
 
 def _nothing_stored() -> Component:
-    return empty(
+    said = empty(
         "No market data yet",
         [
             html.P("Import a CSV or Parquet file of bars:"),
@@ -238,6 +238,7 @@ def _nothing_stored() -> Component:
             html.P(command("mltrading sample")),
         ],
     )
+    return html.Div(said, className="nothing-stored")
 
 
 PAGE = Page(
