@@ -23,14 +23,14 @@ REVISION = "REVISION"
 def archive(repository: Path, commit: str) -> bytes:
     """The tar.gz of a commit; DeliveryError where git does not have it."""
     command = ["archive", "--format=tar", f"--add-virtual-file={REVISION}:{commit}\n", commit]
-    return gzip.compress(_git(repository, *command), compresslevel=6, mtime=0)
+    return gzip.compress(git(repository, *command), compresslevel=6, mtime=0)
 
 
 def resolved(repository: Path, name: str) -> str:
     """The whole id of the commit that a name (a branch, HEAD, a short id) stands for."""
     if name.startswith("-"):
         raise DeliveryError(f"{name!r} is no commit")
-    found = _git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    found = git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     return found.decode().strip()
 
 
@@ -40,7 +40,8 @@ def build(world: Delivery, repository: Path, commit: str) -> None:
     world.tell(f"staging runs {shown(release)}: {world.deployer.url('staging')}")
 
 
-def _git(repository: Path, *words: str) -> bytes:
+def git(repository: Path, *words: str) -> bytes:
+    """What git prints; DeliveryError with its reason where it fails."""
     command = ["git", "-C", str(repository), *words]
     try:
         return subprocess.run(command, check=True, capture_output=True).stdout
