@@ -23,7 +23,7 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run security test unit regression matrix-row test-delivery test-deployed smoke check bench screenshots lock clean FORCE
+.PHONY: help run security test unit regression matrix-row test-delivery test-deployed smoke check image bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
@@ -34,6 +34,7 @@ help:
 	@echo 'make smoke   the quick regression set'
 	@echo 'make check   formatting, lint, types, architecture'
 	@echo 'make security  the security scanners, and the gate that judges their reports'
+	@echo 'make image   the Docker image of this commit'
 	@echo 'make bench   ratios against a plain app and against the limit'
 	@echo 'make screenshots  the pictures of docs/screenshots again'
 	@echo 'make lock    resolve pyproject.toml into the requirements files again'
@@ -113,6 +114,12 @@ check: $(DEV_STAMP)
 security: $(DEV_STAMP) $(TOOLS_STAMP)
 	@PYTHONPATH=src $(BIN)/python -m delivery security
 	@PYTHONPATH=src $(BIN)/python -m delivery security-gate
+
+# Builds the image of this commit and imports the application in it; needs Docker.
+image:
+	docker build --file deploy/docker/Dockerfile --tag mltrading \
+		--build-arg COMMIT="$$(git rev-parse HEAD)" .
+	docker run --rm mltrading python -c 'import mltrading.wsgi'
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
