@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 30.0
 AGAIN_AFTER_SECONDS = 3.0  # when the database was away
-STOP_SECONDS = 0.5  # that what is under way may still take after a signal
+STOP_SECONDS = 0.3  # that what is under way may still take after a signal
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         jobs = build_jobs(settings, url, channels, arguments.digest_hour)
         if arguments.once:
             return 1 if do_due(jobs) else 0
-        return work_until_told(jobs)
+        work_until_told(jobs)
+    # What is under way keeps its thread, and taking the interpreter apart would take a second.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def info_channels(settings: Settings) -> list[Channel]:
@@ -79,7 +84,7 @@ def info_channels(settings: Settings) -> list[Channel]:
     return found
 
 
-def work_until_told(jobs: JobRunner) -> int:
+def work_until_told(jobs: JobRunner) -> None:
     """Do what is due until SIGTERM or SIGINT, which end the process within a second: what is
     under way then is claimed for some minutes, and a next worker takes it up."""
     stop, failed = threading.Event(), []
@@ -102,7 +107,6 @@ def work_until_told(jobs: JobRunner) -> int:
     if failed:
         raise failed[0]
     say("ended")
-    return 0
 
 
 def look_again_and_again(look: Callable[[], object], stop: threading.Event) -> None:
