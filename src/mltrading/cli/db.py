@@ -34,10 +34,10 @@ def upgrade(arguments: argparse.Namespace) -> int:
                 url = settings.database_url.get_secret_value()
                 say("Connecting to the database")
             applied = migrate.upgrade(url, say)
+            version = migrate.version(url)
         finally:
             if server is not None:
                 server.close()
-    version = len(migrate.migrations())
     if arguments.json:
         print(json.dumps({"version": version, "applied": applied}))
     elif applied:

@@ -106,6 +106,13 @@ def pending(database: str | Connect, folder: Path = FOLDER) -> list[int]:
         return [migration.version for migration in known if migration.version > version]
 
 
+def version(database: str | Connect) -> int:
+    """The schema version that the migrated database has."""
+    with closing(_open(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(STATE)
+        return int(cursor.fetchall()[0][0])
+
+
 def _open(database: str | Connect) -> Connection:
     return connect(database) if isinstance(database, str) else database()
 
