@@ -15,6 +15,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tests.test_delivery.programs import ROOT, tool
@@ -121,8 +122,12 @@ class Repository:
         secrets: Mapping[str, str] | None = None,
     ) -> Run:
         """Run a workflow file for an event. A command that begins with one of `failing` fails;
-        `python -m delivery VERB` is the real one for each verb of `real`."""
+        `python -m delivery VERB` is the real one for each verb of `real`, in `environment`."""
         self._begin(failing, real, rows)
+        settings = "".join(
+            f"{name}={quote(value)}\n" for name, value in (environment or {}).items()
+        )
+        (self.state / "environment").write_text(settings)
         (self.state / "event.json").write_text(json.dumps(payload))
         command = [tool("act"), event, "--json", "--no-cache-server", "--concurrent-jobs", "2"]
         command += ["--workflows", f".github/workflows/{workflow}"]
@@ -137,7 +142,7 @@ class Repository:
         answer = subprocess.run(
             command,
             cwd=self.folder,
-            env={**self._environment(), **(environment or {})},
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
