@@ -23,7 +23,7 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run security test unit regression matrix-row test-delivery test-deployed smoke check image bench screenshots lock clean FORCE
+.PHONY: help run security test unit regression matrix-row test-delivery test-deployed build test-wheel smoke check image bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
@@ -31,6 +31,8 @@ help:
 	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
 	@echo 'make unit, make regression BROWSER=firefox, make matrix-row PG=16 BROWSER=firefox  its parts'
 	@echo 'make test-deployed URL=https://...  the integration tests of a release that runs there'
+	@echo 'make build   wheel, bundles, bill of materials and sums of the commit, into dist'
+	@echo 'make test-wheel  the wheel of that, installed where there is no source'
 	@echo 'make smoke   the quick regression set'
 	@echo 'make check   formatting, lint, types, architecture'
 	@echo 'make security  the security scanners, and the gate that judges their reports'
@@ -75,6 +77,12 @@ test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
 test-deployed: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
 	@MLTRADING_TEST_URL='$(URL)' $(PYTEST) -q -n 2 --dist load tests/deployed
+
+build: $(DEV_STAMP) $(TOOLS_STAMP)
+	@$(BIN)/python -m delivery package --into dist
+
+test-wheel: build
+	@$(BIN)/python -m tools.wheel_check dist
 
 smoke: $(DEV_STAMP)
 	@$(PYTEST) -q -m smoke

@@ -8,8 +8,10 @@ from pathlib import Path
 import brotli
 import pytest
 
+from mltrading.dashboard.serving import static_folder
+
 ROOT = Path(__file__).parents[2]
-VENDOR = ROOT / "static" / "vendor"
+VENDOR = static_folder() / "vendor"  # of the checkout, or of the installed wheel
 FIGURES = ROOT / "src" / "mltrading" / "dashboard" / "figures"
 
 
