@@ -69,7 +69,7 @@ def served(database_url: str, folder: Path, **environment: str) -> Iterator[str]
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait_for(url: str, log: Path) -> None:

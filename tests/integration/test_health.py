@@ -6,8 +6,8 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from mltrading.dashboard.health import health_blueprint
 from mltrading.services.health import Health, Running
 from mltrading.utils.clock import SystemClock
 from tests.database_fixtures import FAST, execute
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 SCHEMA = len(migrations())
 LIMIT_SECONDS = 2.0
@@ -61,7 +61,8 @@ class Server:
 
     def signal(self, number: int) -> None:
         for pid in self.processes():
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a child may end meanwhile
+                os.kill(pid, number)
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_stopped_server_is_unhealthy_and_its_return_is_seen(server: Server) -> N
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/live").status_code == 200
     server.start()
-    wait_until(lambda: client.get("/health").status_code == 200, "healthy again", timeout=5)
+    wait_until(lambda: client.get("/health").status_code == 200, "healthy again")
 
 
 def test_frozen_server_costs_two_seconds_at_most_and_its_thaw_is_seen(server: Server) -> None:
@@ -178,23 +179,19 @@ def test_frozen_server_costs_two_seconds_at_most_and_its_thaw_is_seen(server: Se
     server.signal(signal.SIGSTOP)
     try:
         for _ in range(2):  # a frozen kept connection, then a frozen attempt to connect
-            started = time.monotonic()
-            answer = client.get("/health")
-            assert time.monotonic() - started < LIMIT_SECONDS
+            answer = within(LIMIT_SECONDS, lambda: client.get("/health"))
             assert answer.status_code == 500
             assert answer.get_json()["error"] == "database_timeout"
     finally:
         server.signal(signal.SIGCONT)
-    wait_until(lambda: client.get("/health").status_code == 200, "healthy again", timeout=5)
+    wait_until(lambda: client.get("/health").status_code == 200, "healthy again")
 
 
 def test_a_port_that_accepts_and_never_speaks_costs_two_seconds_at_most() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         client = make_client(f"postgresql://me:s3cret@127.0.0.1:{port}/db")
-        started = time.monotonic()
-        answer = client.get("/health")
-        assert time.monotonic() - started < LIMIT_SECONDS
+        answer = within(LIMIT_SECONDS, lambda: client.get("/health"))
     assert answer.status_code == 500
     assert answer.get_json()["error"] == "database_timeout"
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.pool import Database
 from mltrading.errors import ConfigurationError, DatabaseUnavailable
 from tests.database_fixtures import execute
-from tests.waiting import wait_until
+from tests.waiting import held_port, wait_until, within
 
 
 def query(text: str) -> Callable[[Connection], Any]:
@@ -117,7 +116,7 @@ def test_a_server_that_ends_nothing_by_itself_is_hung_up_on(
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailable, match="no answer from the database"):
         database.read(frozen, timeout_seconds=0.2)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert database.read(lambda connection: connection.closed) == 0
 
 
@@ -132,7 +131,7 @@ def test_a_kept_connection_that_froze_is_hung_up_on_too(
     monkeypatch.setattr(database, "_checked_connection", lambda _: real(next(frozen, "SELECT 1")))
     started = time.monotonic()
     assert database.read(lambda connection: connection.closed, timeout_seconds=1) == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert next(frozen, None) is None
 
 
@@ -239,25 +238,22 @@ def test_reads_and_writes_live_through_a_restart_of_the_server(
         database.close()
 
 
-@pytest.fixture
-def free_port() -> Iterator[int]:
-    """A port on which nobody listens: bound, so that nobody else takes it."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield int(bound.getsockname()[1])
+def test_an_absent_server_is_waited_for_and_then_told() -> None:
+    def ask() -> str:
+        with pytest.raises(DatabaseUnavailable) as error:
+            database.read(query("SELECT 1"))
+        assert "secret" not in "".join(map(str, [error.value, error.value.__cause__]))
+        return str(error.value)
 
-
-def test_an_absent_server_is_waited_for_and_then_told(free_port: int) -> None:
-    url = f"postgresql://ana:secret@127.0.0.1:{free_port}/market"
-    database = Database(url, outage_seconds=0.3)
-    started = time.monotonic()
-    with pytest.raises(DatabaseUnavailable) as error:
-        database.read(query("SELECT 1"))
-    assert 0.1 < time.monotonic() - started < 3
-    assert str(error.value).startswith(
-        f"no answer from the database at 127.0.0.1:{free_port}/market: Connection refused;"
+    with held_port() as port:
+        url = f"postgresql://ana:secret@127.0.0.1:{port}/market"
+        database = Database(url, outage_seconds=0.3)
+        started = time.monotonic()
+        said = within(3, ask)
+    assert time.monotonic() - started > 0.1
+    assert said.startswith(
+        f"no answer from the database at 127.0.0.1:{port}/market: Connection refused;"
     )
-    assert "secret" not in "".join(map(str, [error.value, error.value.__cause__]))
 
 
 def test_a_missing_database_is_told_at_once(server_url: str) -> None:
@@ -325,14 +321,15 @@ assert database.read(pid) == mine, "the child closed the parent's session"
     subprocess.run(command, check=True, timeout=60)
 
 
-def test_nothing_is_loaded_or_connected_before_the_first_use(free_port: int) -> None:
-    program = f"""
+def test_nothing_is_loaded_or_connected_before_the_first_use() -> None:
+    with held_port() as port:
+        program = f"""
 import sys
 from mltrading.adapters.postgres.pool import Database
-Database("postgresql://127.0.0.1:{free_port}/market")
+Database("postgresql://127.0.0.1:{port}/market")
 assert "sqlalchemy" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 # URLs.

@@ -100,7 +100,7 @@ def test_a_second_supervisor_gives_way(tmp_path: Path) -> None:
     with (tmp_path / "supervisor.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         command = [sys.executable, "-I", "-S", supervisor.__file__, "serve", str(tmp_path)]
-        answer = subprocess.run([*command, "same", "0", "/bin/true"], check=False, timeout=30)
+        answer = subprocess.run([*command, "same", "0", "/bin/true"], check=False, timeout=60)
         assert answer.returncode == 1
 
 
@@ -125,4 +125,4 @@ def test_a_server_that_hangs_in_its_stop_is_ended_for_good(
         keeper = supervisor._Supervisor(str(tmp_path), "same", 0, command)
         keeper._server = process.pid
         keeper._stop_after_last_user()
-        assert process.wait(timeout=10) == -signal.SIGQUIT
+        assert process.wait(timeout=60) == -signal.SIGQUIT
