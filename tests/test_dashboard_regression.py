@@ -408,7 +408,9 @@ def test_keyboard_reaches_the_filter_and_each_bar_in_few_steps(page: Page) -> No
     page.js("document.getElementById('sector-key-0').focus()")
     page.press(Keys.ARROW_DOWN)
     assert focused(page) == "sector-key-1"
-    assert page.css("#sector-key-1").is_displayed()
+    key, panel = page.css("#sector-key-1").rect, page.css(".panel-sector .breadth-chart")
+    assert panel.rect["x"] <= key["x"] <= panel.rect["x"] + panel.rect["width"] - key["width"]
+    assert panel.get_property("scrollWidth") <= panel.get_property("clientWidth")
     page.press(Keys.END)
     page.press(Keys.ARROW_DOWN)
     assert focused(page) == "sector-key-0"  # round
@@ -450,6 +452,41 @@ def test_unknown_address_shows_the_frame_and_says_so(page: Page) -> None:
     page.open("/nowhere")
     page.until_text("#page", "/nowhere")
     assert page.all("#nav a[href='/charts']")
+
+
+@pytest.mark.parametrize(
+    ("query", "labels"),
+    [
+        (
+            "symbol=AAPL&start=2024-08-20&end=2024-09-01",
+            ["20 Aug", "21", "22", "23", "26", "27", "28", "29", "30"],
+        ),
+        (
+            f"symbol={MINUTES}&interval=1m&start=2023-01-10T15:00Z&end=2023-01-10T15:09Z",
+            ["10:00", *(f"10:0{minute}" for minute in range(1, 9))],
+        ),
+    ],
+)
+def test_closest_zoom_names_every_bar(page: Page, query: str, labels: list[str]) -> None:
+    page.open(f"/charts?{query}")
+    page.painted("price-chart", CANDLES)
+    page.settle()
+    shown = "return [...document.querySelectorAll('#price-chart .xtick')].map(e => e.textContent)"
+    page.until(lambda: page.js(shown) == labels, f"{labels}, not {page.js(shown)}")
+
+
+def test_keys_zoom_about_the_newest_bar_and_keep_it_at_the_edge(page: Page) -> None:
+    page.open("/charts?symbol=AAPL&range=1Y")
+    chart_shown(page, "AAPL")
+    ends = (
+        "const [from, to] = mlt.chart.range(); return [to - from, to - mlt.chart.meta().ts.length]"
+    )
+    before, room = page.js(ends)
+    page.js("document.getElementById('chart-frame').focus()")
+    page.press(Keys.CONTROL, Keys.ARROW_UP)
+    page.until(lambda: page.js(ends)[0] < before, "a narrower window")
+    width, rest = page.js(ends)
+    assert rest <= room * width / before + 0.5
 
 
 def test_charts_fill_the_window_without_scrolling(page: Page) -> None:

@@ -91,11 +91,14 @@
     wanted = bounded(range);
   }
 
-  /* Width times `factor` about the position `anchor`, which stays where it is. */
+  /* Width times `factor` about the position `anchor`, which stays where it is; without one about
+     the end of the newest bar on screen, not about the room to the right of it. */
   chart.zoom = (factor, anchor) => {
-    if (!chart.meta()) return;
+    const meta = chart.meta();
+    if (!meta) return;
     const [from, to] = wanted || chart.range();
-    const about = anchor === undefined ? to : anchor;
+    const end = from < meta.ts.length - 1 ? Math.min(to, meta.ts.length - 0.5) : to;
+    const about = anchor === undefined ? end : anchor;
     const by = (to - from) * factor < FEWEST_BARS ? Math.min(1, FEWEST_BARS / (to - from)) : factor;
     soon([about - (about - from) * by, about + (to - about) * by]);
   };

@@ -92,6 +92,10 @@
       if (inside(level) <= most) chosen = i;
     });
     if (!levels.length) return { tickvals: [], ticktext: [] };
+    const [first, last] = chart.visible(meta, range);
+    if (range[1] - range[0] <= most && inside(levels[chosen]) < last - first) {
+      return eachBar(meta, first, last);
+    }
     const major = new Set(chosen ? levels[chosen - 1].positions : []);
     const apart = (LABEL_WIDTH * 0.62 * (range[1] - range[0])) / width;
     const kept = [];
@@ -106,6 +110,38 @@
     nameMonth(meta, kept.find((tick) => tick.position >= range[0]));
     return { tickvals: kept.map((t) => t.position), ticktext: kept.map((t) => t.label) };
   };
+
+  /* So few bars that each can have its label, those beside the window for a drag too: the server's
+     where it has one. */
+  function eachBar(meta, first, last) {
+    const said = new Map();
+    for (const { positions, labels } of meta.ticks) {
+      positions.forEach((position, i) => said.set(position, labels[i]));
+    }
+    const beside = last - first + 1;
+    const end = Math.min(last + beside, meta.ts.length - 1);
+    const kept = [];
+    for (let position = Math.max(first - beside, 0); position <= end; position++) {
+      kept.push({ position, label: said.get(position) || plainLabel(meta, position) });
+    }
+    nameMonth(meta, kept.find((tick) => tick.position === first));
+    return { tickvals: kept.map((t) => t.position), ticktext: kept.map((t) => t.label) };
+  }
+
+  const clocks = new Map(); // by time zone; making a formatter costs more than a frame
+
+  function plainLabel(meta, position) {
+    const when = new Date(meta.ts[position] * 1000);
+    if (!meta.intraday) {
+      const day = String(when.getUTCDate());
+      return meta.seconds > 86400 ? `${day} ${MONTHS[when.getUTCMonth()]}` : day;
+    }
+    if (!clocks.has(meta.tz)) {
+      const time = { timeZone: meta.tz, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+      clocks.set(meta.tz, new Intl.DateTimeFormat("en-GB", time));
+    }
+    return clocks.get(meta.tz).format(when);
+  }
 
   const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 

@@ -218,6 +218,7 @@ def breadth_keys(groups: list[GroupCount], selected: str | None, kind: str) -> l
             id=f"{kind}-key-{position}",
             class_="button visually-hidden",
             tabindex="0" if position == stop else "-1",
+            var_place=str(position),
             aria_pressed=str(group.name == selected).lower(),
             data_group=kind,
             data_name=group.name,
