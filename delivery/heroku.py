@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from delivery import heroku_api
@@ -24,6 +25,7 @@ APPS: dict[Slot, str] = {
     "green": "mltrading-green",
     "production": "mltrading-prod",
 }
+Value = TypeVar("Value")
 COMMITS_READ = 15  # slugs whose commit is looked up; older releases are known by their number
 UPLOAD_SECONDS = 120.0
 
@@ -83,10 +85,10 @@ class Heroku:
 
     def build(self, commit: str, archive: bytes) -> Release:
         name = self.apps["staging"]
-        current = next(iter(self.releases("staging")), None)
-        if current is not None and current.commit == commit:
-            self.tell(f"{name}: {current.label} runs {commit[:12]} already")
-            return self._ready(name, current.id)
+        there = self._of_commit(name, commit)
+        if there is not None:
+            self.tell(f"{name}: v{there.version} is {commit[:12]} already")
+            return self._ready(name, there.id)
         found = self._build_under_way(name, commit)
         if found is None:
             self.tell(f"{name}: building {commit[:12]} ({len(archive) / 1e6:.1f} MB)")
@@ -112,29 +114,43 @@ class Heroku:
                 promotion = heroku_api.text(body, "id")
             return self._wait.promoted(name, promotion)
 
-        return self._once(name, newest, release.artefact, ask)
+        return self._once(ask, lambda: self._made(name, newest, release.artefact))
 
     def _return_to(self, name: str, release: Release, newest: int) -> str:
         def ask() -> str:
             body = self.api.post(f"/apps/{name}/releases", {"release": release.id}).body
             return heroku_api.row(body).id
 
-        return self._once(name, newest, release.artefact, ask)
+        return self._once(ask, lambda: self._made(name, newest, release.artefact))
 
-    def _once(self, name: str, newest: int, slug: str, ask: Callable[[], str | None]) -> str:
-        """Ask for a release, once: after a silence look whether it came, before asking again."""
-        for again in (False, True):
+    def _once(self, ask: Callable[[], Value | None], look: Callable[[], Value | None]) -> Value:
+        """What was asked for, made once: after a silence look for it before asking again."""
+        for _ in range(2):
             try:
                 made = ask()
             except Unsettled as silence:
-                if again:
-                    raise
                 self.tell(f"{silence}; looking")
                 made = None
-            row = None if made else self._wait.appeared(name, newest, slug)
-            if made or row:
-                return made or (row.id if row else "")
-        raise PlatformError(f"{name}: what was asked for twice did not come; see `heroku releases`")
+            if made is None:
+                made = self._wait.shown(look)
+            if made is not None:
+                return made
+        raise PlatformError("Heroku did not do what it was asked for twice; run again later")
+
+    def _made(self, name: str, newest: int, slug: str) -> str | None:
+        """The release of `slug` that came after release number `newest`."""
+        rows = heroku_api.rows(self.api, name)
+        found = (one.id for one in rows if one.version > newest and one.slug == slug)
+        return next(found, None)
+
+    def _of_commit(self, name: str, commit: str) -> Row | None:
+        """The current release, or the one about to be, where it runs the commit."""
+        rows = heroku_api.rows(self.api, name)
+        latest = [one for one in rows if one.current] + [
+            one for one in rows[:1] if one.status == "pending"
+        ]
+        found = (one for one in latest if one.slug and self._commit(name, one.slug) == commit)
+        return next(found, None)
 
     def _build(self, name: str, commit: str, archive: bytes) -> Build:
         source = self.api.post(f"/apps/{name}/sources", repeat=True).body  # only an address
@@ -145,18 +161,15 @@ class Heroku:
         blob = {
             "url": get_url,
             "version": commit,
+            "version_description": f"commit {commit}",
             "checksum": f"SHA256:{hashlib.sha256(archive).hexdigest()}",
         }
-        try:
-            return heroku_api.build(
-                self.api.post(f"/apps/{name}/builds", {"source_blob": blob}).body
-            )
-        except Unsettled as silence:
-            self.tell(f"{silence}; looking")
-            found = self._build_under_way(name, commit)
-            if found is None:
-                raise
-            return found
+
+        def ask() -> Build:
+            body = self.api.post(f"/apps/{name}/builds", {"source_blob": blob}).body
+            return heroku_api.build(body)
+
+        return self._once(ask, lambda: self._build_under_way(name, commit))
 
     def _upload(self, put_url: str, archive: bytes) -> None:
         """The address is its own permission: Heroku's key does not go there."""
@@ -172,9 +185,7 @@ class Heroku:
     def _build_under_way(self, name: str, commit: str) -> Build | None:
         bodies = heroku_api.everything(self.api, f"/apps/{name}/builds")
         found = [heroku_api.build(one) for one in bodies]
-        return next(
-            (one for one in found if (one.status, one.version) == ("pending", commit)), None
-        )
+        return next((one for one in found if one.version == commit and one.is_under_way), None)
 
     def _ready(self, name: str, release: str) -> Release:
         row = self._wait.settled(name, release)

@@ -85,6 +85,11 @@ class Build:
     version: str | None
     release: str | None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Being built, or built and its release about to be made."""
+        return self.status == "pending" or (self.status == "succeeded" and self.release is None)
+
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:

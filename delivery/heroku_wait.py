@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from delivery import heroku_api
 from delivery.errors import PlatformError
@@ -11,6 +12,7 @@ from delivery.heroku_api import Build, Dyno, Row
 from delivery.http import Client
 from delivery.waiting import Clock, poll
 
+Value = TypeVar("Value")
 LOOK_SECONDS = 20.0  # after a silence: how long a release may take to show up
 PROMOTION_SECONDS = 600.0
 RELEASE_SECONDS = 900.0  # the release phase migrates the database
@@ -44,15 +46,12 @@ class Waiting:
             release = target.get("release")
             return None if release is None else heroku_api.text(release, "id")
 
-    def appeared(self, app: str, newer_than: int, slug: str) -> Row | None:
-        """A release of `slug` made after release number `newer_than`, given time to show up."""
+    def shown(self, look: Callable[[], Value | None]) -> Value | None:
+        """What `look` finds, given a little time to show up."""
         deadline = self.clock.monotonic() + LOOK_SECONDS
-        while True:
-            rows = heroku_api.rows(self.api, app)
-            found = [one for one in rows if one.version > newer_than and one.slug == slug]
-            if found or self.clock.monotonic() >= deadline:
-                return found[0] if found else None
+        while (found := look()) is None and self.clock.monotonic() < deadline:
             self.clock.sleep(2)
+        return found
 
     def settled(self, app: str, release: str) -> Row:
         """The release when its release phase is over; PlatformError when that failed."""
@@ -95,7 +94,7 @@ class Waiting:
 
         def done() -> Build | None:
             now = heroku_api.build(self.api.get(f"/apps/{app}/builds/{build.id}").body)
-            return None if now.status == "pending" or _unreleased(now) else now
+            return None if now.is_under_way else now
 
         now = poll(done, f"the build {build.id} of {app}", BUILD_SECONDS, self.clock, pause=5)
         if now.release is None:
@@ -112,11 +111,6 @@ class Waiting:
     def _dynos(self, app: str) -> list[Dyno]:
         found = heroku_api.everything(self.api, f"/apps/{app}/dynos")
         return [heroku_api.dyno(one) for one in found]
-
-
-def _unreleased(build: Build) -> bool:
-    """Built, and its release is about to be made."""
-    return build.status == "succeeded" and build.release is None
 
 
 def _page(app: str) -> str:

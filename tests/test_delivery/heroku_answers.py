@@ -321,7 +321,7 @@ def _build(asked: Asked) -> Any:
 
 @route("GET", "/apps/{}/addons")
 def _add_ons(asked: Asked) -> Any:
-    return [records.add_on(one) for one in asked.world.add_ons if one.app is asked.app]
+    return [records.add_on(asked.world, one) for one in asked.world.add_ons if one.app is asked.app]
 
 
 @route("POST", "/apps/{}/addons")
@@ -331,12 +331,21 @@ def _create_add_on(asked: Asked) -> Any:
     made.plan = asked.body["plan"]
     world.add_ons.append(made)
     _attach(made, app, asked.body.get("attachment", {}).get("name", "DATABASE"))
-    return records.add_on(made)
+    return records.add_on(world, made)
 
 
 def _attach(add_on: AddOn, app: App, name: str) -> None:
     add_on.attached.setdefault(app.name, []).append(f"{name}_URL")
     app.config[f"{name}_URL"] = f"postgres://u:p@{add_on.name}.example/db"
+
+
+@route("GET", "/addons/{}")
+def _add_on(asked: Asked) -> Any:
+    for one in asked.world.add_ons:
+        if asked.parts[0] in (one.id, one.name):
+            one.looks += 1
+            return records.add_on(asked.world, one)
+    raise Refused(404, "not_found", "Couldn't find that add-on.")
 
 
 @route("GET", "/apps/{}/addon-attachments")
@@ -353,6 +362,8 @@ def _create_attachment(asked: Asked) -> Any:
     app = known_app(asked.world, asked.body["app"])
     for one in asked.world.add_ons:
         if asked.body["addon"] in (one.id, one.name):
+            if one.looks < asked.world.provisioning_looks:
+                raise Refused(422, "invalid_params", "The add-on is still being provisioned")
             name = asked.body.get("name", "DATABASE")
             if f"{name}_URL" in app.config and asked.body.get("confirm") != app.name:
                 raise Refused(423, "confirmation_required", "This would replace an attachment")

@@ -229,7 +229,7 @@ def build(app: App, one: Build) -> Record:
     }
 
 
-def add_on(one: AddOn) -> Record:
+def add_on(world: World, one: AddOn) -> Record:
     created = written(one.app.created_at)
     return {
         "actions": [],
@@ -243,7 +243,7 @@ def add_on(one: AddOn) -> Record:
         "name": one.name,
         "plan": {"id": PLAN_ID, "name": one.plan},
         "provider_id": one.id,
-        "state": "provisioned",
+        "state": "provisioning" if one.looks < world.provisioning_looks else "provisioned",
         "updated_at": created,
         "web_url": None,
     }

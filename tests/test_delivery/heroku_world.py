@@ -86,6 +86,7 @@ class AddOn:
     name: str
     plan: str
     app: App
+    looks: int = 0
     attached: dict[str, list[str]] = field(default_factory=dict)  # app name -> config variables
 
 
@@ -99,6 +100,7 @@ class World:
     add_ons: list[AddOn] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     promotion_says_failed: bool = True
+    provisioning_looks: int = 2  # as often is a database asked for before it is there
     _count: int = 0
 
     def id(self) -> str:
