@@ -63,7 +63,8 @@ class Kubernetes:
         """Run the commit's image, which was pushed before, on staging; the archive is not used."""
         artefact = self.image if "@" in self.image else f"{self.image}:{commit}"
         made = self._deploy("staging", artefact, commit)
-        self._worker("staging", artefact, commit)
+        self._set_worker("staging", made)
+        self._steps.wait(self._namespace("staging"), WORKER)
         return made
 
     def promote(self, source: Slot, target: Slot, release: Release) -> Release:
@@ -71,6 +72,8 @@ class Kubernetes:
             self._point_preview()
             return self._deploy("green", release.artefact, release.commit)
         if (source, target) == ("green", "production"):
+            # Before visitors are there: a run that crashes after that is not continued here.
+            self._set_worker("production", release)
             return self._go_live(release, "Promote green")
         raise DeliveryError("a release goes from staging to green, and from green to production")
 
@@ -98,7 +101,8 @@ class Kubernetes:
     def _go_live(self, release: Release, description: str) -> Release:
         """Send visitors to the colour that runs the release; then the worker follows."""
         self._steps.settled("the service", lambda: self._switch(release, description))
-        self._worker("production", release.artefact, release.commit)
+        self._set_worker("production", release)
+        self._steps.wait(self._namespace("production"), WORKER)
         return self.releases("production")[0]
 
     def _switch(self, release: Release, description: str) -> None:
@@ -147,9 +151,9 @@ class Kubernetes:
         }
         return [entry, *past]
 
-    def _worker(self, slot: Slot, artefact: str, commit: str | None) -> None:
-        self._steps.set_image(self._namespace(slot), WORKER, artefact, commit)
-        self._steps.wait(self._namespace(slot), WORKER)
+    def _set_worker(self, slot: Slot, release: Release) -> None:
+        namespace = self._namespace(slot)
+        self._steps.set_image(namespace, WORKER, release.artefact, release.commit)
 
     def _point_preview(self) -> None:
         """The address of green leads to the colour without visitors."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from delivery import kubernetes
 from delivery.deployer import Deployer, Release, Slot
 from delivery.errors import DeliveryError
 from delivery.heroku import APPS, Heroku
@@ -63,7 +64,9 @@ def deployer(environment: Mapping[str, str], clock: Clock | None = None) -> Depl
     target = environment.get("DEPLOY_TARGET") or "heroku"
     if target == "heroku":
         return Heroku(connect(environment, clock), heroku_apps(environment), clock)
-    raise DeliveryError(f"DEPLOY_TARGET is {target!r}; known: heroku")
+    if target == "kubernetes":
+        return kubernetes.from_environment(environment, clock)
+    raise DeliveryError(f"DEPLOY_TARGET is {target!r}; known: heroku, kubernetes")
 
 
 def delivery(environment: Mapping[str, str], clock: Clock | None = None) -> Delivery:
