@@ -144,6 +144,20 @@ def test_note_says_interval_bars_and_trust(market, client) -> None:
     assert "stale" not in said
 
 
+def test_the_last_price_is_as_traded_and_the_note_says_what_the_others_are(market, client) -> None:
+    answer = shown(client)
+    head = words(answer["chart-head.children"])
+    assert "183.42" in head and "USD" in head and "adjusted" not in head
+    titles = [c.get("title") for c in components(answer["chart-note.children"])]
+    assert (
+        "Prices before 2023-02-24 are adjusted for splits and dividends; that close is as traded"
+        in titles
+    )
+    market.made = {"trust": replace(make_chart().trust, adjusted=False)}
+    unadjusted = components(shown(client)["chart-note.children"])
+    assert not any("adjusted" in (c.get("title") or "") for c in unadjusted)
+
+
 def test_note_says_what_is_wrong_with_the_data(market, client) -> None:
     trust = replace(
         make_chart().trust,

@@ -78,8 +78,7 @@ def _quote(chart: Chart) -> list[Component]:
         return []
     places = shown_decimals(quote.close)
     last = html.Span(f"{quote.close:,.{places}f}", className="chart-last")
-    unit = f"{chart.symbol.currency} adjusted" if chart.trust.adjusted else chart.symbol.currency
-    currency = html.Span(unit, className="muted chart-currency")
+    currency = html.Span(chart.symbol.currency, className="muted chart-currency")
     return [last, currency, *_change(quote, places)]
 
 
@@ -106,7 +105,7 @@ def _facts(chart: Chart) -> list[Any]:
     facts: list[Any] = [
         chart.interval.value + (", auto" if chart.auto else ""),
         html.Span(f"{visible} {'bar' if visible == 1 else 'bars'}", id="chart-bars"),
-        "adjusted" if trust.adjusted else "as traded",
+        _scale(chart),
         _newest(trust),
         _gaps(trust),
     ]
@@ -125,6 +124,15 @@ def _origin(source: str, notice: str) -> str:
     """The source with its notice, which may begin with the source's own name."""
     said = notice.removeprefix(f"{source}: ")
     return f"{source} ({said})" if said else source
+
+
+def _scale(chart: Chart) -> Component | str:
+    """What its prices are in. The newest close is as traded either way."""
+    if not chart.trust.adjusted or chart.quote is None:
+        return "adjusted" if chart.trust.adjusted else "as traded"
+    newest = _date(chart.quote.session)
+    what = f"Prices before {newest} are adjusted for splits and dividends; that close is as traded"
+    return html.Span("adjusted", title=what)
 
 
 def _separated(facts: list[Any]) -> Component:
