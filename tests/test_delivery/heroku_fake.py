@@ -145,6 +145,7 @@ def _faulty(fault: str) -> Sent:
 def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body go out apart; together they would wait 40 ms
         wbufsize = -1  # an answer leaves in one piece: two would wait 40 ms for each other
 
         def _answer(self) -> None:
