@@ -65,7 +65,7 @@ def layout(services: Services, search: str) -> Component:
                 role="group",
                 **aria(label="Price chart; arrow keys move it, Ctrl with arrow keys zooms"),
             ),
-            html.Div(html.Span("Loading"), id="chart-note", role="status"),
+            html.Div(html.Span("Loading", className="loading"), id="chart-note", role="status"),
         ],
         id="charts",
     )
