@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from datetime import datetime, timezone
 
 from delivery.deployer import Release
 from delivery.errors import DeliveryError, Refused
 from delivery.history import listed, previous, rolled_back, same, shown
+from delivery.outage import Outage, announce_outage
 from delivery.platforms import AFTER_ROLLBACK, PATIENCE, Delivery, delivery
 
 
@@ -114,7 +116,9 @@ def _undone(
     if not live or not same(live[0], bad):
         stays = f"production was not touched and runs {shown(live[0]) if live else 'nothing yet'}"
         return _paged(world, f"Deployment of {shown(bad)} failed", f"{failure}; {stays}")
+    failed_at = _now()
     if back is None:
+        announce_outage(Outage(failed_at, None))
         return _paged(
             world,
             f"{shown(live[0])} does not work in production and there is nothing to go back to",
@@ -125,17 +129,23 @@ def _undone(
         restored = world.deployer.roll_back("production", back)
         world.check("production", restored, AFTER_ROLLBACK)
     except DeliveryError as second:
+        announce_outage(Outage(failed_at, None))
         return _paged(
             world,
             f"Production is down: {shown(live[0])} does not work, nor did going back",
             f"{failure}; going back to {shown(back)}: {second};"
             f" `python -m delivery rollback production --to {back.label}` tries again",
         )
+    announce_outage(Outage(failed_at, _now()))
     return _paged(
         world,
         f"{shown(bad)} does not work in production; rolled back",
         f"{failure}; production runs {shown(back)} again, as {restored.label}, and works",
     )
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 def _paged(world: Delivery, title: str, text: str) -> DeliveryError:
