@@ -29,7 +29,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("MLTRADING_") or name in (
             *("ENVIRONMENT", "DATABASE_URL", "HOST", "PORT", "DASH_DEBUG", "XDG_DATA_HOME"),
-            *("HEROKU_RELEASE_VERSION", *map(str.upper, CHANNEL_VARIABLES)),
+            *("HEROKU_RELEASE_VERSION", "HEROKU_APP_NAME", *map(str.upper, CHANNEL_VARIABLES)),
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))

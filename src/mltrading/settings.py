@@ -102,6 +102,7 @@ class Variables(BaseSettings):
         str | None,
         Field(pattern=f"^{COMMIT}$", description="the hash of a commit (7 to 64 of 0-9a-f)"),
     ] = None
+    heroku_app_name: Text | None = None
     heroku_release_version: Text | None = None
     slack_webhook: SecretStr | None = None
     smtp_url: SecretStr | None = None
@@ -113,7 +114,7 @@ class Variables(BaseSettings):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured, checked. `database_url` None: the embedded server's;
-    `config` is what MLTRADING_CONFIG names; `commit` and `release` None: nobody told what runs;
+    `config` is what MLTRADING_CONFIG names; `commit`, `app` and `release` None: nobody told what runs;
     `channels` are the variables that adapters.channels reads, those which are set."""
 
     environment: EnvironmentName
@@ -126,6 +127,7 @@ class Settings:
     postgres_bin: Path | None
     config: Path | None
     commit: str | None
+    app: str | None
     release: str | None
     channels: dict[str, SecretStr]
     features: Features
@@ -155,6 +157,7 @@ def load_settings() -> Settings:
         postgres_bin=variables.mltrading_postgres_bin,
         config=variables.mltrading_config,
         commit=variables.mltrading_commit or read_revision(),
+        app=variables.heroku_app_name,
         release=variables.heroku_release_version,
         channels=_channels(variables),
         features=file.features,

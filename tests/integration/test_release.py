@@ -21,7 +21,13 @@ pytestmark = pytest.mark.database
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OLDER = "fedcba9876543210fedcba9876543210fedcba98"
 RECORDED = "SELECT environment, commit, release, schema_version FROM deployments ORDER BY id"
-OWN = ("ENVIRONMENT", "HEROKU_RELEASE_VERSION", "MLTRADING_COMMIT", "MLTRADING_CONFIG")
+OWN = (
+    "ENVIRONMENT",
+    "HEROKU_RELEASE_VERSION",
+    "HEROKU_APP_NAME",
+    "MLTRADING_COMMIT",
+    "MLTRADING_CONFIG",
+)
 
 
 def mltrading(
@@ -71,6 +77,15 @@ def test_the_same_commit_in_a_later_release_is_another_deployment(
         ("development", COMMIT, "v1"),
         ("development", COMMIT, "v2"),
         ("staging", COMMIT, "v2"),
+    ]
+
+
+def test_two_apps_on_one_database_are_told_apart(database_url: str) -> None:
+    for app in ("mltrading-green", "mltrading-prod"):
+        assert release(database_url, label="v12", HEROKU_APP_NAME=app)["recorded"] is True
+    assert execute(database_url, "SELECT release FROM deployments ORDER BY id") == [
+        ("mltrading-green v12",),
+        ("mltrading-prod v12",),
     ]
 
 

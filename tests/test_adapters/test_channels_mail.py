@@ -206,6 +206,8 @@ def test_what_a_url_means(url: str, server: Server) -> None:
         "smtp://mail.example?s3cret=1",
         "smtp://me:s3cret@mail.example?from=a%0d%0aBcc:%20b%40c.d",
         "smtp://[s3cret",
+        "smtp://me:s3cret@mail..example",
+        "smtp://me:s3cret@mäil.example",
     ],
 )
 def test_a_wrong_url_is_refused_and_not_shown(url: str) -> None:

@@ -26,7 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     from mltrading.adapters.postgres.pool import Database
 
     settings = load_settings()
-    commit, release = settings.commit or "", arguments.release or settings.release or ""
+    commit, named = settings.commit or "", arguments.release or settings.release
+    # Two apps may share a database (production and its twin), and count their releases alike.
+    release = " ".join(filter(None, (settings.app, named))) if named else ""
     with Progress() as say, migrated_url(settings, say) as url:
         database = Database(url)
         try:

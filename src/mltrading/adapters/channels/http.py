@@ -32,14 +32,19 @@ def checked_url(url: str, name: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{name} is not a valid URL") from None
-    odd = any(not "!" <= character <= "~" for character in url)
-    if odd or not host or not all(0 < len(label) < 64 for label in host.rstrip(".").split(".")):
+    if not all("!" <= character <= "~" for character in url) or not is_host(host):
         raise ConfigurationError(f"{name} is not a valid URL")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
         raise ConfigurationError(f"{name} must start with https://")
     if parts.username is not None or parts.fragment:
         raise ConfigurationError(f"{name} must have no user, password or # part")
     return url
+
+
+def is_host(host: str | None) -> bool:
+    """Whether a name may be looked up; odd ones make Python's codec of names raise."""
+    labels = (host or "").rstrip(".").split(".")
+    return all(0 < len(label) < 64 and label.isascii() and label.isprintable() for label in labels)
 
 
 class Poster:

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from hashlib import sha256
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from mltrading.adapters.channels.http import LOOPBACK
+from mltrading.adapters.channels.http import LOOPBACK, is_host
 from mltrading.errors import ConfigurationError
 from mltrading.utils.message import DELIVERED, Message, Outcome, shorten
 from mltrading.utils.text import is_address, one_line
@@ -48,19 +48,20 @@ def parse_server(url: str) -> Server:
     except ValueError:
         raise ConfigurationError(FORM) from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/"):
+    host = parts.hostname or ""
+    if parts.scheme not in PORTS or not is_host(host) or parts.path.strip("/"):
         raise ConfigurationError(FORM)
     if options.keys() - {"from", "tls"} or options.get("tls", "none") != "none":
         raise ConfigurationError(f"{FORM}; known options: from=ADDRESS and tls=none")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    local, unencrypted = parts.hostname in LOOPBACK, "tls" in options
+    local, unencrypted = host in LOOPBACK, "tls" in options
     if unencrypted and (parts.scheme == "smtps" or (password and not local)):
         raise ConfigurationError("SMTP_URL: tls=none is for smtp:// without a password")
     sender = options.get("from") or (user if "@" in user else "")
     if sender and not is_address(sender):
         raise ConfigurationError("SMTP_URL: from must be one e-mail address")
     return Server(
-        host=parts.hostname,
+        host=host,
         port=port or PORTS[parts.scheme],
         implicit=parts.scheme == "smtps",
         plain=unencrypted or local,
