@@ -144,6 +144,8 @@ def test_a_weak_secret_is_refused_and_not_shown(secret: str) -> None:
     [
         (Reply(200, b"ok"), DELIVERED),
         (Reply(202), DELIVERED),
+        (Reply(200, b"ok" * 50, cut=True), DELIVERED),
+        (Reply(503, b"busy" * 50, cut=True), Outcome("retry", "answered 503: " + "busy" * 25)),
         (Reply(400, b"invalid_payload"), Outcome("dead", "answered 400: invalid_payload")),
         (Reply(404, b"no_service"), Outcome("dead", "answered 404: no_service")),
         (Reply(410), Outcome("dead", "answered 410")),

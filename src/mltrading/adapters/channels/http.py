@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlsplit
 
 from mltrading.errors import ConfigurationError
@@ -79,10 +79,12 @@ class Poster:
             with closing(self._connect()) as connection:
                 connection.request("POST", self._target, body, sent)
                 answer = connection.getresponse()
-                said = answer.read(LONGEST_ANSWER)
+                if 200 <= answer.status < 300:  # whatever becomes of the rest, it was taken
+                    return DELIVERED
+                said = _beginning(answer)
         except (OSError, HTTPException) as error:
             return self._broken(error)
-        return self._judged(answer.status, answer.headers.get("Retry-After"), said)
+        return self._refused(answer.status, answer.headers.get("Retry-After"), said)
 
     def _broken(self, error: Exception) -> Outcome:
         if isinstance(error, TimeoutError):
@@ -92,9 +94,7 @@ class Poster:
         # The texts of some quote what was sent, which may be a secret; the kind alone is told.
         return Outcome("retry", f"the connection failed ({type(error).__name__})")
 
-    def _judged(self, status: int, retry_after: str | None, said: bytes) -> Outcome:
-        if 200 <= status < 300:
-            return DELIVERED
+    def _refused(self, status: int, retry_after: str | None, said: bytes) -> Outcome:
         reason = f"answered {status}"
         words = self._without_secrets(one_line(said.decode("utf-8", "replace")))
         if words:
@@ -107,6 +107,13 @@ class Poster:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def _beginning(answer: HTTPResponse) -> bytes:
+    try:
+        return answer.read(LONGEST_ANSWER)
+    except (OSError, HTTPException):  # the status says enough
+        return b""
 
 
 def json_bytes(value: object) -> bytes:
