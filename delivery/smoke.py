@@ -1,4 +1,4 @@
-"""Check that a deployed release works: `python -m delivery smoke https://...`.
+"""Check that a deployed release works: `python -m delivery smoke staging`, or any address.
 
 A release that starts is waited for until the deadline: no connection, 502 to 504, and the answers
 of another commit. One that is up and wrong gets a few more rounds, for a moment's trouble must not
@@ -11,7 +11,10 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import cast, get_args
 
+from delivery.deployer import Slot
 from delivery.errors import DeliveryError, SmokeFailed
 from delivery.smoke_checks import run_checks
 from delivery.smoke_visit import Check, Visit
@@ -44,26 +47,46 @@ def smoke(
     if commit is not None and not re.fullmatch(r"[0-9a-f]{7,64}", commit):
         raise DeliveryError(f"'{commit}' is no commit; give 7 or more of its hexadecimal digits")
     clock = clock or Clock()
-    began, good, wrong, said = clock.monotonic(), 0, 0, ""
+    began, rounds = clock.monotonic(), _Rounds(url, consecutive, tell)
     while True:
         checks = _round(url, commit, host, clock)
-        failed = [check for check in checks if not check.passed]
-        good = 0 if failed else good + 1
-        wrong = wrong + 1 if failed and not any(check.starting for check in failed) else 0
-        if good == consecutive:
-            for line in _report(url, checks, good):
-                tell(line)
-            return checks
         waited = clock.monotonic() - began
-        if wrong == WRONG_ROUNDS or waited >= wait_seconds:
-            for line in _report(url, checks, good):
-                tell(line)
-            raise SmokeFailed(_summary(url, failed, waited, good, consecutive))
-        state = _state(failed, good, consecutive)
-        if state != said:  # a wait of minutes is a few lines
-            tell(f"{url} after {waited:.0f} s: {state}")
-            said = state
+        if rounds.count(checks, waited, last=waited >= wait_seconds):
+            return checks
         clock.sleep(min(PAUSE_SECONDS, max(0.0, wait_seconds - waited)))
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """How the rounds went: good ones in a row, and ones in a row that were up and wrong."""
+
+    url: str
+    consecutive: int
+    tell: Callable[[str], None]
+    good: int = 0
+    wrong: int = 0
+    said: str = ""
+
+    def count(self, checks: list[Check], waited: float, *, last: bool) -> bool:
+        """Whether that makes enough good rounds; SmokeFailed where no more are worth a try."""
+        failed = [check for check in checks if not check.passed]
+        starting = any(check.starting for check in failed)
+        self.good = 0 if failed else self.good + 1
+        self.wrong = self.wrong + 1 if failed and not starting else 0
+        done = self.good == self.consecutive
+        if done or last or self.wrong == WRONG_ROUNDS:
+            for line in _report(self.url, checks, self.good):
+                self.tell(line)
+            if not done:
+                raise SmokeFailed(_summary(self.url, failed, waited, self.good, self.consecutive))
+        else:
+            self._tell_news(_state(failed, self.good, self.consecutive), waited)
+        return done
+
+    def _tell_news(self, state: str, waited: float) -> None:
+        if state != self.said:  # a wait of minutes is a few lines
+            self.tell(f"{self.url} after {waited:.0f} s: {state}")
+            self.said = state
 
 
 def _round(url: str, commit: str | None, host: str | None, clock: Clock) -> list[Check]:
@@ -99,8 +122,9 @@ def _summary(url: str, failed: list[Check], waited: float, good: int, consecutiv
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    slots = ", ".join(get_args(Slot))
     parser.epilog = "example: python -m delivery smoke https://mltrading.example --wait 60"
-    parser.add_argument("site", metavar="URL", help="the address of the release")
+    parser.add_argument("site", metavar="URL|SLOT", help=f"an address, or one of {slots}")
     parser.add_argument(
         "--commit",
         default=os.environ.get("GITHUB_SHA"),
@@ -110,7 +134,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--any-commit", action="store_true", help="compare no commit, whatever GITHUB_SHA says"
     )
     parser.add_argument(
-        "--host", metavar="ADDRESS", help="connect there instead, with the name of URL"
+        "--host",
+        metavar="ADDRESS",
+        default=os.environ.get("SMOKE_HOST") or None,
+        help="connect there instead, with the name of URL (default SMOKE_HOST)",
     )
     parser.add_argument(
         "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for a good release"
@@ -125,10 +152,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.consecutive < 1:
         raise DeliveryError("--consecutive must be 1 or more")
     smoke(
-        arguments.site,
+        _address(arguments.site),
         commit=None if arguments.any_commit else arguments.commit,
         host=arguments.host,
         wait_seconds=arguments.wait,
         consecutive=arguments.consecutive,
     )
     return 0
+
+
+def _address(site: str) -> str:
+    if site not in get_args(Slot):
+        return site
+    from delivery.platforms import deployer  # which itself needs this module
+
+    return deployer(os.environ).url(cast(Slot, site))

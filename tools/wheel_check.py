@@ -1,4 +1,4 @@
-"""Does the wheel work where there is no source? `python -m tools.wheel_check dist` (`make test-wheel`).
+"""Does the wheel work where there is no source? `make test-wheel`.
 
 The locked requirements and the wheel go into an environment of their own, the tests into a folder
 without src, static or any configuration: the quick set has to pass there, then the installed

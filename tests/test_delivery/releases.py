@@ -7,10 +7,12 @@ test can break exactly one thing of an otherwise real program.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -84,13 +86,20 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def listening(application: Any) -> Iterator[str]:
-    """The address of a WSGI application that is served in this process until the block ends."""
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
+def listening(application: Any, certificate: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """The address of a WSGI application that is served in this process until the block ends; over
+    TLS where the files of a certificate and its key are given."""
+    secured = None
+    if certificate is not None:
+        secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secured.load_cert_chain(*certificate)
+    server = make_server(
+        "127.0.0.1", 0, application, threaded=True, request_handler=_Quiet, ssl_context=secured
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="release")
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'https' if secured else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
