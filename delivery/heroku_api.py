@@ -96,7 +96,7 @@ def reading(what: str) -> Iterator[None]:
     """A reply that lacks what its schema promises is an error of the platform, in one line."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise PlatformError(
             f"Heroku: {what} came without what it should hold ({type(error).__name__}: {error});"
             " run again, and see https://status.heroku.com"

@@ -114,7 +114,7 @@ def _undone(
             " `python -m delivery rollback production` or run the deployment again",
         )
     if not live or not same(live[0], bad):
-        stays = f"production was not touched and runs {shown(live[0]) if live else 'nothing yet'}"
+        stays = f"production does not have it and runs {shown(live[0]) if live else 'nothing yet'}"
         return _paged(world, f"Deployment of {shown(bad)} failed", f"{failure}; {stays}")
     failed_at = _now()
     if back is None:

@@ -98,7 +98,7 @@ def _create_app(asked: Asked) -> Any:
 @route("POST", "/filters/apps")
 def _filter_apps(asked: Asked) -> Any:
     wanted = asked.body["in"]["id"]
-    return [records.app(one) for one in asked.world.apps.values() if one.id in wanted]
+    return [records.team_app(one) for one in asked.world.apps.values() if one.id in wanted]
 
 
 @route("GET", "/apps/{}/releases")

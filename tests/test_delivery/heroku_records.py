@@ -24,20 +24,20 @@ def short(app: App) -> Record:
     return {"id": app.id, "name": app.name}
 
 
-def app(app: App) -> Record:
-    created = written(app.created_at)
+def app(one: App) -> Record:
+    created = written(one.created_at)
     return {
         "acm": False,
         "archived_at": None,
         "buildpack_provided_description": "Python",
         "build_stack": STACK,
         "created_at": created,
-        "git_url": f"https://git.heroku.com/{app.name}.git",
+        "git_url": f"https://git.heroku.com/{one.name}.git",
         "generation": {"id": STACK["id"], "name": "cedar"},
-        "id": app.id,
+        "id": one.id,
         "internal_routing": None,
         "maintenance": False,
-        "name": app.name,
+        "name": one.name,
         "owner": USER,
         "organization": None,
         "team": None,
@@ -48,8 +48,13 @@ def app(app: App) -> Record:
         "space": None,
         "stack": STACK,
         "updated_at": created,
-        "web_url": f"https://{app.host}/",
+        "web_url": f"https://{one.host}/",
     }
+
+
+def team_app(one: App) -> Record:
+    other = ("acm", "generation", "organization")
+    return {name: value for name, value in app(one).items() if name not in other}
 
 
 def release(app: App, one: Release) -> Record:
