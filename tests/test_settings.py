@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from mltrading.errors import ConfigurationError
-from mltrading.files import configuration_folder
-from mltrading.files import ROOT, read_revision
+from mltrading.files import ROOT, configuration_folder, read_revision
 from mltrading.settings import (
     CHANNEL_VARIABLES,
     DatabaseSection,

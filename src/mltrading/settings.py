@@ -114,8 +114,8 @@ class Variables(BaseSettings):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured, checked. `database_url` None: the embedded server's;
-    `config` is what MLTRADING_CONFIG names; `commit`, `app` and `release` None: nobody told what runs;
-    `channels` are the variables that adapters.channels reads, those which are set."""
+    `config` is what MLTRADING_CONFIG names; `commit`, `app` and `release` None: nobody told what
+    runs; `channels` are the variables that adapters.channels reads, those which are set."""
 
     environment: EnvironmentName
     database_url: SecretStr | None
