@@ -23,6 +23,7 @@ from pathlib import Path
 from delivery.build import REVISION, archive, git, resolved
 from delivery.errors import DeliveryError
 from delivery.secrets import refuse_secrets
+from delivery.security import program
 
 NAME = "mltrading"
 SUMS = "SHA256SUMS"
@@ -55,7 +56,7 @@ def package(repository: Path, commit: str, into: Path) -> list[Path]:
         refuse_secrets(named.values())
         _write(made / f"{NAME}-{version}-static.tar.gz", bundle(static, epoch))
         _write(made / f"{NAME}-{version}-configuration.tar.gz", bundle(named, epoch))
-        _bill_of_materials(repository, tree, made / f"{NAME}-{version}.cdx.json", epoch)
+        _bill_of_materials(tree, made / f"{NAME}-{version}.cdx.json", epoch)
         _wheel(tree, made, epoch)
         _write(made / SUMS, sums(sorted(made.iterdir())).encode())
         return _hand_over(made, into)
@@ -108,22 +109,18 @@ def _wheel(tree: Path, into: Path, epoch: int) -> None:
     _run(command, tree, epoch, "hatchling is in .venv; run it from there: make build")
 
 
-def _bill_of_materials(repository: Path, tree: Path, path: Path, epoch: int) -> None:
+def _bill_of_materials(tree: Path, path: Path, epoch: int) -> None:
     """Every package that is installed with the release, with its version and hashes."""
-    program = _tool(repository, "cyclonedx-py")
     options = ["--output-reproducible", "--of", "JSON", "-o", str(path)]
     described = ["--pyproject", str(tree / "pyproject.toml"), "--mc-type", "application"]
-    command = [program, "requirements", *options, *described, str(tree / "requirements.txt")]
+    command = [
+        program("cyclonedx-py", os.environ),
+        "requirements",
+        *options,
+        *described,
+        str(tree / "requirements.txt"),
+    ]
     _run(command, tree, epoch, "see what it says")
-
-
-def _tool(repository: Path, name: str) -> str:
-    folders = [str(repository / ".venv-tools" / "bin"), os.environ.get("MLTRADING_TOOLS", "")]
-    path = os.pathsep.join([*filter(None, folders), os.environ.get("PATH", "")])
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise DeliveryError(f"{name} is not installed; make build installs it into .venv-tools")
-    return found
 
 
 def _run(command: list[str], folder: Path, epoch: int, advice: str) -> None:

@@ -297,11 +297,14 @@ def test_a_changelog_without_a_version_is_refused(repository: Path, tmp_path: Pa
 def test_a_missing_program_is_named_with_the_way_out(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    git_folder = str(Path(shutil.which("git") or "").parent)
-    monkeypatch.setenv("PATH", git_folder)
+    git_alone = tmp_path / "bin"
+    git_alone.mkdir()
+    (git_alone / "git").symlink_to(shutil.which("git") or "")
+    monkeypatch.setenv("PATH", str(git_alone))
     monkeypatch.delenv("MLTRADING_TOOLS", raising=False)
-    with pytest.raises(DeliveryError, match="cyclonedx-py is not installed; make build installs"):
-        package(repository, "HEAD", tmp_path)
+    monkeypatch.setattr("delivery.security.ROOT", tmp_path)
+    with pytest.raises(DeliveryError, match="cyclonedx-py is not installed; "):
+        package(repository, "HEAD", tmp_path / "dist")
 
 
 def test_a_program_that_fails_is_one_line(repository: Path, tmp_path: Path) -> None:
