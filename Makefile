@@ -64,7 +64,7 @@ PYTEST := $(BIN)/python -m pytest
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
-	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m database
+	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m database --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
 	$(PYTEST) -q -n 2 --dist load --ignore=tests/test_delivery --cov --cov-report=term --durations=10
@@ -97,7 +97,7 @@ unit: $(DEV_STAMP)
 BROWSER ?= chromium
 regression: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -m browser -k $(BROWSER) --durations=10
+	$(PYTEST) -q -m browser -k $(BROWSER) --ignore=tests/test_delivery --durations=10
 
 # One row of the CI matrix: the database tests on one PostgreSQL, and the flows through the browser.
 FLOWS := test_f1_ or test_f3_ or test_f4_ or test_f7_
@@ -106,8 +106,9 @@ matrix-row: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
 	export MLTRADING_TEST_BIN="$$programs" && \
-	$(PYTEST) -q -n logical --dist load -m '(database or smoke) and not browser' && \
-	$(PYTEST) -q -m browser -k '$(BROWSER) and ($(FLOWS))'
+	$(PYTEST) -q -n logical --dist load -m '(database or smoke) and not browser' \
+		--ignore=tests/test_delivery && \
+	$(PYTEST) -q -m browser -k '$(BROWSER) and ($(FLOWS))' --ignore=tests/test_delivery
 
 FORMATTED := src delivery tests tools benchmarks
 

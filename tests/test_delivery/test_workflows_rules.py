@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from tests.test_delivery.workflow_rules import (
     problems,
     read_files,
 )
+from tools.browsers import BROWSERS
 
 PINNED = "actions/cache@55cc8345863c7cc4c66a329aec7e433d2d1c52a9 # v6.1.0"
 SET_UP = ".github/actions/set-up/action.yml"
@@ -164,3 +168,38 @@ def test_actions_of_our_own_are_used(files: dict[str, str]) -> None:
         folder = Path(path).parent
         if folder.parent.name == "actions":
             assert f"uses: ./{folder}\n" in text
+
+
+BROWSER_TESTS = "tests/test_dashboard_regression.py"
+
+
+def chosen(*words: str) -> set[str]:
+    """The browser tests that a target of the Makefile would run."""
+    answer = subprocess.run(
+        ["make", "--dry-run", "--always-make", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = answer.stdout.replace("\\\n", " ").splitlines()
+    (line,) = [line for line in lines if "pytest" in line and "-m browser" in line]
+    options = shlex.split(line[line.rindex("pytest") :])[1:]
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", *options, BROWSER_TESTS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line for line in collected.stdout.splitlines() if "::" in line}
+
+
+def test_regression_is_split_by_browser_and_a_row_has_flows_of_its_browser() -> None:
+    chromium, firefox = (chosen("regression", f"BROWSER={name}") for name in BROWSERS)
+    assert len(chromium) > 50 and len(firefox) > 50
+    assert not chromium & firefox
+    assert {one.replace("firefox", "chromium") for one in firefox} <= chromium
+    row = chosen("matrix-row", "PG=16", "BROWSER=firefox")
+    assert 4 <= len(row) < 10
+    assert row < firefox
