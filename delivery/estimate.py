@@ -15,6 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timezone
@@ -86,7 +89,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def configure_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", help="its name in ci.yml; CALLER/JOB of a called workflow")
-    parser.add_argument("seconds", type=float)
+    parser.add_argument("seconds", type=float, nargs="?", help="or, with --run, measured")
+    parser.add_argument("--run", dest="command", help="run and time this command")
+    parser.epilog = "example: metrics record quality --run 'make check' --where 'a laptop'"
     parser.add_argument("--where", required=True, help="which machine, in words")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="%(default)s")
     parser.add_argument("--parallel", action="store_true", help="it keeps all cores busy")
@@ -258,14 +263,33 @@ def recorded(times: Path) -> dict[str, Recorded]:
 
 
 def record(arguments: argparse.Namespace) -> int:
+    """Keep the time of a job, or of a command that is run for it; one that fails has none."""
     times = recorded(arguments.times)
-    if not 0 <= arguments.seconds < 24 * 3600 or arguments.cores < 1:
+    seconds = _seconds(arguments)
+    if not 0 <= seconds < 24 * 3600 or arguments.cores < 1:
         raise DeliveryError("a job takes 0 seconds to a day, on one core or more")
     today = datetime.now(timezone.utc).date().isoformat()
     times[arguments.job] = Recorded(
-        round(arguments.seconds, 1), arguments.cores, arguments.parallel, today, arguments.where
+        round(seconds, 2), arguments.cores, arguments.parallel, today, arguments.where
     )
     kept = {name: asdict(one) for name, one in sorted(times.items())}
+    arguments.times.parent.mkdir(parents=True, exist_ok=True)
     arguments.times.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-    print(f"{arguments.job}: {arguments.seconds:.1f} s on {arguments.cores} cores")
+    print(f"{arguments.job}: {seconds:.1f} s on {arguments.cores} cores")
     return 0
+
+
+def _seconds(arguments: argparse.Namespace) -> float:
+    if (arguments.seconds is None) == (arguments.command is None):
+        raise DeliveryError("give either the seconds or, with --run, the command that is the job")
+    if arguments.seconds is not None:
+        return float(arguments.seconds)
+    started = time.monotonic()
+    try:
+        words = shlex.split(arguments.command)
+        done = subprocess.run(words, check=False)
+    except (OSError, ValueError, IndexError) as error:
+        raise DeliveryError(f"can not run {arguments.command!r}: {error}") from None
+    if done.returncode != 0:
+        raise DeliveryError(f"{arguments.command} ended with {done.returncode}; no time is kept")
+    return time.monotonic() - started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,22 @@ def test_times_that_can_not_be_read_are_one_line(
     (tmp_path / "times.json").write_text(content)
     assert predict(tmp_path) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_command_is_run_and_timed_and_one_that_fails_is_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def timed(command: str) -> int:
+        return run(tmp_path, "record", "unit", "--where", "here", "--run", command)
+
+    assert timed(f"{sys.executable} -c pass") == 0
+    kept = json.loads((tmp_path / "times.json").read_text())["unit"]["seconds"]
+    assert 0 < kept < 60
+    assert timed(f"{sys.executable} -c 'raise SystemExit(3)'") == 1
+    assert "ended with 3; no time is kept" in capsys.readouterr().err
+    assert [timed(bad) for bad in (str(tmp_path / "nothing"), "'open", "")] == [1, 1, 1]
+    assert run(tmp_path, "record", "unit", "--where", "here") == 1
+    assert json.loads((tmp_path / "times.json").read_text())["unit"]["seconds"] == kept
 
 
 def test_nonsense_is_refused(tmp_path: Path) -> None:
