@@ -17,8 +17,8 @@ from mltrading.domain.rollup import roll_up
 from mltrading.domain.view import ChartView
 from mltrading.errors import Forbidden, UnknownSymbol
 from mltrading.services.charting import LOADED, VISIBLE
+from mltrading.services.derived import Derived
 from mltrading.services.market import Chart
-from mltrading.services.windows import Derived
 from tests.factories import moment
 from tests.memory import MemoryMarket, bars_at, walk
 from tests.test_services.markets import chart, daily, minutely, service, sessions

@@ -12,9 +12,10 @@ from mltrading.errors import InvalidView, UnknownSymbol
 from mltrading.services import charting, comparing, overview
 from mltrading.services.charting import Chart, DataTrust, IndicatorLines, Quote
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
+from mltrading.services.derived import Derived
 from mltrading.services.overview import GroupCount, Overview, OverviewRow
 from mltrading.services.ports import BarReader, Symbols
-from mltrading.services.windows import Derived, Source
+from mltrading.services.windows import Source
 from mltrading.utils.clock import Clock, microseconds
 
 __all__ = [

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +12,12 @@ from mltrading.domain.query import format_moment
 from mltrading.domain.rollup import bucket_starts, roll_up
 from mltrading.domain.view import Range
 from mltrading.domain.zones import utc_of_local
+from mltrading.services.derived import Derived
 from mltrading.services.ports import BarReader, Stored
 
 _CHEAP = 400
 """Reading so many bars too many costs less than asking how many there are."""
 _NO_LABELS: Times = np.empty(0, np.int64)
-KEPT_SERIES = 64
-"""Of 20 years of weeks about 100 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +51,6 @@ class Shape:
     def padded(self, visible: int) -> int:
         """Bars of padding on both sides together: a screen on each, as far as there is room."""
         return min(self.most - visible, 2 * max(visible, self.padding))
-
-
-class Derived:
-    """Weeks and months made of all days of a symbol, the ones used last; for any thread. They are
-    asked for by the version of the days, so that a stale one is never found."""
-
-    def __init__(self, most: int = KEPT_SERIES) -> None:
-        self._most = most
-        self._guard = threading.Lock()
-        self._made: OrderedDict[tuple[Series, Interval], tuple[Bars, Times]] = OrderedDict()
-
-    def get(
-        self, days: Series, interval: Interval, make: Callable[[], tuple[Bars, Times]]
-    ) -> tuple[Bars, Times]:
-        """The bars of `interval` and the labels of the days, by `make` where they are not here."""
-        key = (days, interval)
-        with self._guard:
-            made = self._made.get(key)
-        made = make() if made is None else made
-        with self._guard:
-            self._made[key] = made
-            self._made.move_to_end(key)
-            while len(self._made) > self._most:
-                self._made.popitem(last=False)
-        return made
 
 
 @dataclass(frozen=True, slots=True)
