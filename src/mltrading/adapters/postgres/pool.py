@@ -204,7 +204,10 @@ class Database:
                 raise
 
     def _take(self) -> PoolProxiedConnection:
-        from sqlalchemy.exc import TimeoutError as Exhausted  # half a second to import
+        # Half a second to import. The whole before a part: two threads that begin with parts of a
+        # package may each get it half made.
+        import sqlalchemy  # noqa: F401 - see above
+        from sqlalchemy.exc import TimeoutError as Exhausted
 
         pool = self._get_pool()
         try:
@@ -216,7 +219,7 @@ class Database:
             ) from None
 
     def _get_pool(self) -> QueuePool:
-        from sqlalchemy.pool import QueuePool  # half a second to import
+        from sqlalchemy.pool import QueuePool
 
         with self._guard:
             if self._pool is None:
