@@ -55,10 +55,9 @@ def make_chart(
         has_volume=has_volume,
         source="test",
         notice="",
-        simulated=simulated,
     )
     chart = Chart(
-        symbol=SYMBOL,
+        symbol=replace(SYMBOL, simulated=simulated),
         view=view,
         interval=interval,
         auto=view.interval is not interval,

@@ -79,7 +79,6 @@ class DataTrust:
     has_volume: bool
     source: str
     notice: str
-    simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ def build(view: ChartView, source: Source, calendar: Calendar | None, now: int) 
 
 
 def _empty(view: ChartView, symbol: Symbol) -> Chart:
-    nothing = DataTrust(None, None, "", None, False, False, "", "", symbol.simulated)
+    nothing = DataTrust(None, None, "", None, False, False, "", "")
     return Chart(
         symbol=symbol,
         view=view,
@@ -260,7 +259,6 @@ def _trust(
         has_volume=series.has_volume,
         source=series.source,
         notice=series.notice,
-        simulated=symbol.simulated,
     )
 
 

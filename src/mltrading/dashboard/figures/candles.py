@@ -189,7 +189,7 @@ def _last_price(chart: Chart, palette: Palette) -> list[Figure]:
 
 def _simulated(chart: Chart, palette: Palette) -> list[Figure]:
     """Across the chart itself, so that no screenshot of it passes for a market."""
-    if not chart.trust.simulated:
+    if not chart.symbol.simulated:
         return []
     mark = {
         "name": "simulated",

@@ -6,11 +6,13 @@ import math
 import re
 import shlex
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote as escaped
 
 from dash import html
 from dash.development.base_component import Component
+from orjson import Fragment
 
 from mltrading.dashboard.components import (
     aria,
@@ -24,30 +26,33 @@ from mltrading.dashboard.components import (
 from mltrading.dashboard.figures.candles import first_on_screen
 from mltrading.dashboard.figures.numbers import shown_decimals
 from mltrading.dashboard.figures.panes import signed_percent
-from mltrading.domain.bars import DAY
+from mltrading.dashboard.sealed import sealed
+from mltrading.domain.bars import DAY, Symbol
 from mltrading.domain.query import format_moment
 from mltrading.services.market import Chart, DataTrust, Quote
 
 MINUS = "−"
 
 
-def header(chart: Chart | None, *, compare: bool) -> list[Component]:
-    """Code, name, exchange and sector, the newest close with its change, and the actions."""
-    if chart is None:
-        return [html.H2("No chart", className="chart-code")]
-    symbol = chart.symbol
+@lru_cache(maxsize=256)
+def header(symbol: Symbol | None, quote: Quote | None, compare: bool) -> Fragment:
+    """Code, name, exchange and sector, the newest close with its change, and the actions; kept,
+    as it stays the same while a trader moves about in a chart. Without a symbol: no chart."""
+    if symbol is None:
+        return sealed([html.H2("No chart", className="chart-code")])
     place = " - ".join(part for part in (symbol.exchange, symbol.sector) if part)
     actions = [_share()]
     if compare:
         actions.insert(0, _compare(symbol.code))
-    return [
+    parts = [
         html.H2(symbol.code, className="chart-code"),
         html.Span(symbol.name, className="chart-name", title=symbol.name),
         html.Span(place, className="chart-place muted"),
-        *([simulated_mark()] if chart.trust.simulated else []),
-        html.Div(_quote(chart), className="chart-quote figure"),
+        *([simulated_mark()] if symbol.simulated else []),
+        html.Div(_quote(quote, symbol.currency), className="chart-quote figure"),
         html.Div(actions, className="chart-actions"),
     ]
+    return sealed(parts)
 
 
 def _compare(code: str) -> Component:
@@ -72,13 +77,12 @@ def _share() -> Component:
     )
 
 
-def _quote(chart: Chart) -> list[Component]:
-    quote = chart.quote
+def _quote(quote: Quote | None, unit: str) -> list[Component]:
     if quote is None or not math.isfinite(quote.close):
         return []
     places = shown_decimals(quote.close)
     last = html.Span(f"{quote.close:,.{places}f}", className="chart-last")
-    currency = html.Span(chart.symbol.currency, className="muted chart-currency")
+    currency = html.Span(unit, className="muted chart-currency")
     return [last, currency, *_change(quote, places)]
 
 

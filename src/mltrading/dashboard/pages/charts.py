@@ -24,10 +24,11 @@ from mltrading.dashboard.pages import chart_controls as controls
 from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.bars import Symbol
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
 from mltrading.errors import UnknownSymbol
-from mltrading.services.market import Chart
+from mltrading.services.market import Chart, Quote
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -90,7 +91,7 @@ def register(app: Dash, services: Services) -> None:
         chart, refused = _chart(services, view)
         return (
             sealed({"figure": _figure(chart), "n": address.get("n")}),
-            sealed(header(chart, compare=services.features.comparison_mode)),
+            header(*_named(chart), services.features.comparison_mode),
             _in_place(chart, refused),
             sealed(note(chart, problems) if chart else remarks(problems)),
             *controls.state(view, chart),
@@ -108,6 +109,10 @@ def _search(address: Any) -> str:
         raise PreventUpdate
     search = address.get("search")
     return search if isinstance(search, str) else ""
+
+
+def _named(chart: Chart | None) -> tuple[Symbol | None, Quote | None]:
+    return (chart.symbol, chart.quote) if chart else (None, None)
 
 
 def _figure(chart: Chart | None) -> Figure:
