@@ -187,7 +187,7 @@ def test_unknown_calendar_is_said_not_hidden(market, client) -> None:
 
 def test_simulated_symbol_is_marked_in_the_header(market, client) -> None:
     assert "Simulated" not in words(shown(client)["chart-head.children"])
-    market.made = {"simulated": True}
+    market.made = {"symbol": replace(SYMBOL, simulated=True)}
     assert "Simulated" in words(shown(client)["chart-head.children"])
 
 

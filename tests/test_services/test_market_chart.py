@@ -265,12 +265,11 @@ def test_warm_up_of_a_young_symbol_stays_unknown() -> None:
     assert np.isnan(found[1].lines["ema"]).all()
 
 
-def test_trust_tells_age_gaps_source_and_simulation(stored: MemoryMarket) -> None:
+def test_trust_tells_age_gaps_and_source(stored: MemoryMarket) -> None:
     old, new = chart(stored, "symbol=OLD").trust, chart(stored, "symbol=NEW").trust
     assert (old.newest_ts, old.stale_text) == (moment("2013-03-01"), "11 y")
     assert (old.stale_sessions, old.missing_sessions) == (2854, 0)
     assert (old.source, old.notice, old.has_volume) == ("test", "made for tests", True)
-    assert not old.simulated and new.simulated
     assert (new.stale_sessions, new.stale_text) == (0, "")
 
 
