@@ -93,6 +93,7 @@ unit: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
 	$(PYTEST) -q -n logical --dist load -m 'not browser' --ignore=tests/test_delivery --cov \
 		--cov-report=term --cov-report=json:build/coverage.json --durations=10
+	@$(BIN)/python -m delivery metrics coverage build/coverage.json
 
 BROWSER ?= chromium
 regression: $(DEV_STAMP)

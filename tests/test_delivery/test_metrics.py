@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from delivery import metrics, pipeline
 from delivery.__main__ import main
@@ -20,6 +21,7 @@ from tests.test_delivery.github_schema import make
 
 END = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 START = END - timedelta(days=56)
+WORKFLOWS = Path(__file__).parents[2] / ".github" / "workflows"
 PROMOTE = "Run python -m delivery promote production"
 
 
@@ -269,6 +271,27 @@ def test_coverage_of_this_run_is_announced(
     file.write_text("{}")
     assert main(["metrics", "coverage", str(file)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def first_lines(workflow: str, job: str) -> list[str]:
+    """The names GitHub gives the steps of a job that have none."""
+    body = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"][job]
+    assert "name" not in body
+    return [
+        f"Run {step['run'].splitlines()[0]}"
+        for step in body["steps"]
+        if "run" in step and "name" not in step
+    ]
+
+
+def test_the_workflows_name_jobs_and_steps_as_they_are_looked_for() -> None:
+    promoted = first_lines(pipeline.BY_HAND, pipeline.PRODUCTION_JOB)
+    assert len([name for name in promoted if pipeline.PROMOTE_STEP in name]) == 1
+    undone = first_lines(pipeline.ROLLBACK, "rollback")
+    assert len([name for name in undone if pipeline.ROLLBACK_STEP in name]) == 1
+    entry = yaml.safe_load((WORKFLOWS / pipeline.ENTRY).read_text())["jobs"]
+    assert entry["deploy-production"]["uses"] == f"./.github/workflows/{pipeline.BY_HAND}"
+    assert {pipeline.CHECK_JOB, pipeline.COVERAGE_JOB} <= set(entry)
 
 
 def test_a_period_has_days(cli: GitHub, capsys: pytest.CaptureFixture[str]) -> None:

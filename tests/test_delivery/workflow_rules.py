@@ -37,7 +37,7 @@ MORE_THAN_READING: dict[tuple[str, str], dict[str, str]] = {
     (CI, "deploy-production"): GATE,
     (STAGING, "deploy"): GATE,
     (PRODUCTION, "production"): GATE,
-    (PRODUCTION, "report"): {"actions": "read", **READ},
+    (PRODUCTION, "report"): GATE,
 }
 KEY = {"HEROKU_API_KEY"}
 TELL = {"PAGERDUTY_KEY", "SLACK_WEBHOOK", "SMTP_URL"}
