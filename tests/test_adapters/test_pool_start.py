@@ -1,4 +1,4 @@
-"""The first questions of a fresh process, asked while the pool's library is still being imported."""
+"""The first questions of a fresh process, asked while the pool's library is being imported."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ASK = """
+import sys
 import threading
 from mltrading.adapters.postgres.pool import Database
 
@@ -22,8 +23,10 @@ def ask():
 
 first = threading.Thread(target=ask)
 first.start()
-while first.is_alive():
-    ask()
+while first.is_alive() and "sqlalchemy.exc" not in sys.modules:
+    pass
+ask()
+first.join()
 print(*sorted(said))
 """
 
