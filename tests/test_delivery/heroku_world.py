@@ -167,13 +167,13 @@ class World:
         return build
 
     def look_at_build(self, app: App, build: Build, complete: bool) -> None:
-        """Third look: done, or failed where its source is not what was announced."""
+        """Third look: built, or failed where its source is not what was announced; fourth: there is
+        its release."""
         build.looks += 1
-        if build.status != "pending" or build.looks < 3:
-            return
-        build.status = "succeeded" if complete else "failed"
-        if complete:
-            build.slug = self.slug(build.source["version"])
+        if build.status == "pending" and build.looks == 3:
+            build.status = "succeeded" if complete else "failed"
+            build.slug = self.slug(build.source["version"]) if complete else None
+        elif build.slug is not None and build.release is None:
             build.release = self.release(app, build.slug, f"Deploy {build.slug.commit or ''}"[:15])
 
 

@@ -168,6 +168,21 @@ def test_a_release_that_never_leaves_its_release_phase_is_given_up() -> None:
             heroku._wait.settled("x", pending["id"])
 
 
+def test_a_promotion_that_is_not_allowed_says_why() -> None:
+    target = {"status": "failed", "error_message": "User does not have access", "release": None}
+    with scripted(Reply(200, [{"status": "pending"}]), Reply(200, [target])) as script:
+        with pytest.raises(PlatformError, match="promotion to x failed: User does not have access"):
+            platform(script.url)._wait.promoted("x", "1")
+        assert len(script.received) == 2
+
+
+def test_a_release_is_up_when_all_its_processes_are(on: Stage) -> None:
+    on.world.apps["mltrading-green"].formation = {"web": (2, "Basic"), "worker": (1, "Basic")}
+    promote(on.delivery(), NEW)
+    looks = on.fake.calls.count(("GET", "/apps/mltrading-green/dynos"))
+    assert looks == 2, "starting at the first look, up at the second"
+
+
 # The judge of the fake: it would be worth nothing if it let everything pass.
 
 

@@ -137,6 +137,7 @@ def test_trouble_at_any_call_and_a_second_run_make_everything_once(fault: Fault)
             try:
                 setup(fake).run()
             except PlatformError:
+                assert fault not in ("lost", "cut"), f"it was made: {fault} at call {call}"
                 setup(fake).run()
             assert fake.problems == []
             assert len(world.apps) == len(world.couplings) == 3, f"{fault} at call {call}"

@@ -270,6 +270,17 @@ def test_an_api_that_goes_away_after_the_promotion_is_reported_as_unknown(on: St
         assert len(other.versions("production")) == 4
 
 
+def test_a_release_that_works_stays_though_the_api_lost_sight_of_its_processes(on: Stage) -> None:
+    promote(on.delivery(), NEW)
+    first = on.fake.calls.index(("GET", "/apps/mltrading-prod/dynos")) + 1
+    with stage() as other:
+        other.fake.faults = dict.fromkeys(range(first, first + 5), "500")
+        promote(other.delivery(), NEW)
+        assert other.runs("production") == NEW
+        assert any(line.startswith("it works, though: Heroku: GET") for line in other.lines)
+        assert other.pages == []
+
+
 def test_the_past_of_these_tests_is_what_they_say(on: Stage) -> None:
     assert (on.runs("staging"), on.runs("green"), on.runs("production")) == (NEW, LIVE, LIVE)
     assert on.versions("production")[1] == f"v2 Deploy {OLD[:8]} succeeded"
