@@ -58,7 +58,7 @@ def create_app(settings: Settings, url: str) -> Dash:
             dev_tools_disable_version_check=True,  # it would ask its makers from the browser
         )
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
-    app._setup_server()
+    app._setup_server()  # pylint: disable=protected-access  # it has no other name
     return app
 
 
