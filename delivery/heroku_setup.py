@@ -15,6 +15,8 @@ from delivery.waiting import Clock, poll, say
 PIPELINE = "mltrading"
 DATABASE = "heroku-postgresql"
 DATABASE_SECONDS = 1200.0  # a standard plan takes minutes to be provisioned
+METADATA = "runtime-dyno-metadata"
+"""The feature that tells a dyno the name of its app and release, which it records and answers."""
 COPIED = ("SLACK_WEBHOOK", "SMTP_URL", "PAGERDUTY_KEY")
 """Settings of the application that are secrets: taken from the environment where they are there."""
 
@@ -76,6 +78,7 @@ class Setup:
             else:
                 self._attached(name, self.apps["production"])
             self._config(name, wanted)
+            self._feature(name, METADATA)
             self._processes(name, wanted)
 
     def _need(self, what: str, there: Callable[[], bool], make: Callable[[], object]) -> None:
@@ -222,15 +225,15 @@ class Setup:
             lambda: self.api.patch(f"/apps/{name}/formation", {"updates": updates}, repeat=True),
         )
         if wanted.preboot:
-            self._preboot(name)
+            self._feature(name, "preboot")
 
-    def _preboot(self, name: str) -> None:
-        path = f"/apps/{name}/features/preboot"
+    def _feature(self, name: str, feature: str) -> None:
+        path = f"/apps/{name}/features/{feature}"
 
         def on() -> bool:
             body = self.api.get(path).body
-            with heroku_api.reading("the feature preboot"):
+            with heroku_api.reading(f"the feature {feature}"):
                 return bool(body["enabled"])
 
         make = {"enabled": True}
-        self._need(f"preboot of {name}", on, lambda: self.api.patch(path, make, repeat=True))
+        self._need(f"{feature} of {name}", on, lambda: self.api.patch(path, make, repeat=True))

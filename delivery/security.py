@@ -115,10 +115,10 @@ def _failed(report: Path, reason: str) -> str:
 
 
 def program(name: str, environment: Mapping[str, str]) -> str:
-    """Its path: beside this Python, in .venv-tools, in MLTRADING_TOOLS, else in PATH."""
+    """Its path: beside this Python, in .venv-tools, in MLTRADING_TEST_TOOLS, else in PATH."""
     folders = [
         *(str(Path(sys.executable).parent), str(ROOT / ".venv-tools" / "bin")),
-        *(environment.get("MLTRADING_TOOLS", ""), environment.get("PATH", "")),
+        *(environment.get("MLTRADING_TEST_TOOLS", ""), environment.get("PATH", "")),
     ]
     found = shutil.which(name, path=os.pathsep.join(filter(None, folders)))
     if found is None:

@@ -64,6 +64,19 @@ def test_a_release_migrates_and_is_recorded_once(empty_database_url: str) -> Non
     ) == [(True,)]
 
 
+def test_staging_gets_its_test_data_once_and_production_none(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    symbols = "SELECT count(*), count(*) FILTER (WHERE simulated) FROM symbols"
+    for environment, simulated in (("production", 0), ("staging", 100), ("staging", 100)):
+        lines = (ROOT / f"{environment}.yml").read_text().replace("ssl_required: true", "")
+        own = tmp_path / f"{environment}.yml"
+        own.write_text(lines)
+        release(empty_database_url, ENVIRONMENT=environment, MLTRADING_CONFIG=str(own))
+        ((every, invented),) = execute(empty_database_url, symbols)
+        assert (invented, every > invented) == (simulated, simulated > 0)
+
+
 def test_the_same_commit_in_a_later_release_is_another_deployment(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -172,9 +172,9 @@ def _feature(asked: Asked) -> Any:
 
 @route("PATCH", "/apps/{}/features/{}")
 def _set_feature(asked: Asked) -> Any:
-    size = asked.app.formation["web"][1].lower()
-    if asked.parts[1] == "preboot" and asked.body["enabled"] and size in ("basic", "eco"):
-        raise Refused(422, "invalid_params", "Preboot needs professional dynos")
+    if asked.parts[1] == "preboot" and asked.body["enabled"]:
+        if asked.app.formation["web"][1].lower() in ("basic", "eco"):
+            raise Refused(422, "invalid_params", "Preboot needs professional dynos")
     asked.app.features[asked.parts[1]] = asked.body["enabled"]
     return records.feature(asked.app, asked.parts[1])
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 
 PREBOOT_SECONDS = 180.0
 START = datetime(2026, 11, 20, 9, 0, tzinfo=timezone.utc)
-FEATURES = ("preboot", "log-runtime-metrics")
+FEATURES = ("preboot", "runtime-dyno-metadata")
 
 
 @dataclass

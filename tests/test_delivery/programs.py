@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 def tool(name: str) -> str:
     """The path of a program of requirements-tools.txt: from .venv-tools, else from the folder in
-    MLTRADING_TOOLS, else from PATH. A missing one fails in CI and skips on a laptop."""
-    folders = [str(ROOT / ".venv-tools" / "bin"), os.environ.get("MLTRADING_TOOLS", "")]
+    MLTRADING_TEST_TOOLS, else from PATH. A missing one fails in CI and skips on a laptop."""
+    folders = [str(ROOT / ".venv-tools" / "bin"), os.environ.get("MLTRADING_TEST_TOOLS", "")]
     path = os.pathsep.join([*filter(None, folders), os.environ.get("PATH", "")])
     found = shutil.which(name, path=path)
     if found is None:

@@ -119,7 +119,9 @@ class Container:
         self.log = image.root.parent / f"{self.port}.log"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                image.words(image.command, writable=False, **self.variables), stdout=output, stderr=output
+                image.words(image.command, writable=False, **self.variables),
+                stdout=output,
+                stderr=output,
             )
 
     def execute(self, *words: str) -> subprocess.CompletedProcess[str]:

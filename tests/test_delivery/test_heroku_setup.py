@@ -76,6 +76,7 @@ def test_an_empty_account_gets_apps_pipeline_databases_and_settings(world: World
     assert green.config["ENVIRONMENT"] == "production"
     assert world.apps["mltrading-staging"].config["ENVIRONMENT"] == "staging"
     assert prod.config["SLACK_WEBHOOK"] == HOOK
+    assert all(app.features["runtime-dyno-metadata"] for app in world.apps.values())
     assert "s3cret" not in " ".join(lines)
     assert any("run this again after a deployment" in line for line in lines)
 

@@ -302,7 +302,7 @@ def snyk(tmp_path: Path, body: str, **known: str) -> tuple[str, Path]:
     write_program(tmp_path, "snyk", body)
     (scanner,) = [one for one in findings.SCANNERS if one.name == "snyk"]
     report = tmp_path / "snyk.json"
-    return security.scan(scanner, report, {"MLTRADING_TOOLS": str(tmp_path), **known}), report
+    return security.scan(scanner, report, {"MLTRADING_TEST_TOOLS": str(tmp_path), **known}), report
 
 
 WRITES = "open(sys.argv[-1].partition('=')[2], 'w').write(json.dumps(os.environ['SNYK_TOKEN']))"

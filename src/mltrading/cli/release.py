@@ -1,4 +1,5 @@
-"""`mltrading release`: migrate the database, then record what runs now."""
+"""`mltrading release`: migrate the database, then record what runs now. Staging gets its test data
+with its first release."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 import json
 
 from mltrading.cli.database import migrated_url
+from mltrading.cli.sample import load_if_empty
 from mltrading.settings import load_settings
 from mltrading.utils.progress import Progress
 
@@ -37,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
         finally:
             database.close()
+        if settings.environment == "staging" and settings.features.test_mode:
+            load_if_empty(url, say)
     shown = {
         "environment": settings.environment,
         "version": __version__,
