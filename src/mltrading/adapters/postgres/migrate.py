@@ -1,7 +1,7 @@
 """Brings a database to the schema this program needs: numbered SQL files, each in one transaction.
 
-Any number of starters may do so at once: they take turns at the one row of `schema_version`. No
-advisory lock and no session state, so it works behind pgbouncer and on engines that lack them.
+Any number of starters may do so at once: they take turns at the lock of `schema_version`. No
+advisory lock and no session state, so it works behind pgbouncer.
 """
 
 from __future__ import annotations
@@ -154,7 +154,10 @@ def _refuse_contracted(connection: Connection, known: list[Migration]) -> int:
 def _apply(connection: Connection, migration: Migration, progress: Callable[[str], None]) -> bool:
     try:
         with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT version FROM schema_version WHERE id = 1 FOR UPDATE")
+            # First of all: whoever waits for his turn must hold no lock that ALTER TABLE of this
+            # table would wait for in turn. The version can be read meanwhile.
+            cursor.execute("LOCK TABLE schema_version IN EXCLUSIVE MODE")
+            cursor.execute("SELECT version FROM schema_version WHERE id = 1")
             if cursor.fetchall()[0][0] >= migration.version:
                 return False
             progress(f"Migrating the database: {migration.name}")
