@@ -104,12 +104,16 @@ def test_a_file_that_alters_the_version_table_does_not_lock_with_those_that_wait
     empty_database_url: str, folder: Path
 ) -> None:
     """Who waited at the table's row held a lock that ALTER TABLE waited for: a deadlock."""
-    (folder / "0002_column.sql").write_text(
-        "DO $$ BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()) LOOP PERFORM pg_stat_clear_snapshot(),"
-        " pg_sleep(0.01); END LOOP; END $$; ALTER TABLE schema_version ADD COLUMN extra int;"
-        " ALTER TABLE a ADD COLUMN v int; INSERT INTO a VALUES (1, 1)"
-    )
+    (folder / "0002_column.sql").write_text("""
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT 1 FROM pg_stat_activity
+                    WHERE wait_event_type = 'Lock' AND datname = current_database()) LOOP
+                PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+            END LOOP;
+        END $$;
+        ALTER TABLE schema_version ADD COLUMN extra int;
+        ALTER TABLE a ADD COLUMN v int;
+        INSERT INTO a VALUES (1, 1)""")
     with ThreadPoolExecutor() as pool:
         starters = [pool.submit(upgrade, empty_database_url, folder=folder) for _ in range(2)]
         applied = [starter.result(timeout=60) for starter in starters]
