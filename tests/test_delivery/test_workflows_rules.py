@@ -42,8 +42,8 @@ BROKEN = [
     (
         "secrets",
         CI,
-        "      - run: make build\n",
-        "      - run: make build # \n        env: {K: '${{ secrets.SLACK_WEBHOOK }}'}\n",
+        "      - run: make test-wheel\n",
+        "      - run: make test-wheel # \n        env: {K: '${{ secrets.SLACK_WEBHOOK }}'}\n",
     ),
     ("environment", PRODUCTION, "      name: production\n", "      name: prod\n"),
     ("environment", ROLLBACK, "    environment: production-rollback\n", ""),

@@ -23,7 +23,7 @@ GATES = {
     "pipeline": "make test-delivery",
     "rows": "python -m delivery matrix",
     "matrix": "make matrix-row PG=18 BROWSER=firefox",
-    "build": "make build",
+    "build": "make test-wheel",
     "image": "make image",
 }
 STAGED = ["deploy-production/stage", "deploy-production/integration"]
