@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,27 @@ def test_the_script_runs_the_same(world: World) -> None:
         assert KEY not in done.stdout
         assert fake.problems == []
     assert len(world.apps) == 3
+
+
+def test_the_script_sets_up_a_fresh_clone_first(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "setup-heroku"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "bin" / "setup-heroku", script)
+    make = tmp_path / "programs" / "make"
+    make.parent.mkdir()
+    make.write_text(
+        "#!/bin/sh\nmkdir -p .venv/bin\nprintf '#!/bin/sh\\necho \"$@\"\\n' > .venv/bin/python\n"
+        'chmod +x .venv/bin/python\necho "make $*"\n'
+    )
+    make.chmod(0o755)
+    environment = {"PATH": f"{make.parent}{os.pathsep}{os.environ['PATH']}"}
+    said = [
+        subprocess.run([script, "--check"], env=environment, check=True, capture_output=True).stdout
+        for _ in range(2)
+    ]
+    asked = b"-m delivery setup heroku --check\n"
+    assert said == [b"make --quiet .venv/.installed-run\n" + asked, asked]
+    assert "$(RUN_STAMP):" in (ROOT / "Makefile").read_text()
 
 
 def test_a_review_app_has_what_staging_has_and_no_secret() -> None:
