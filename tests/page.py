@@ -26,6 +26,9 @@ const {stored, completed, ...busy} = store.getState().callbacks;
 return Object.values(busy).every(list => !Array.isArray(list) || list.length === 0);
 """
 
+PATIENCE_SECONDS = 60.0
+"""To end a hang: what has to be fast is measured elsewhere."""
+
 
 class Page:
     """One browser window on one server."""
@@ -76,7 +79,7 @@ class Page:
     def all(self, selector: str) -> list[WebElement]:
         return list(self.driver.find_elements(By.CSS_SELECTOR, selector))
 
-    def css(self, selector: str, timeout: float = 15) -> WebElement:
+    def css(self, selector: str, timeout: float = PATIENCE_SECONDS) -> WebElement:
         """The first visible match, waited for."""
 
         def visible() -> WebElement | None:
@@ -144,7 +147,9 @@ class Page:
 
     # waiting
 
-    def until(self, condition: Callable[[], object], what: str, timeout: float = 15) -> None:
+    def until(
+        self, condition: Callable[[], object], what: str, timeout: float = PATIENCE_SECONDS
+    ) -> None:
         """Wait for `condition`; an element that is redrawn meanwhile counts as not yet."""
 
         def calm() -> object:
@@ -155,7 +160,7 @@ class Page:
 
         wait_until(calm, f"{what} (at {self.driver.current_url}, {self.name})", timeout)
 
-    def until_text(self, selector: str, text: str, timeout: float = 15) -> None:
+    def until_text(self, selector: str, text: str, timeout: float = PATIENCE_SECONDS) -> None:
         self.until(lambda: text in self.text(selector), f"{selector} to say {text!r}", timeout)
 
     def settle(self) -> None:

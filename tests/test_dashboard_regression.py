@@ -6,6 +6,7 @@ F1 to F13 name the flows; `page` fails a test on any console error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -203,10 +204,13 @@ def test_f7_zoom_loads_finer_bars_and_a_double_click_returns(page: Page) -> None
         zoom_in(page, until_finer_than=seen[-1])
         seen.append(note(page).split(",")[0])
     assert minutes_of(seen[2]) < minutes_of(seen[1]) < minutes_of(seen[0])
-    page.click_at("#price-chart", 0.5, 0.3, times=2)
-    page.until(lambda: note(page) == shown, f"the first view again: {shown}")
+    for _ in range(3):  # on a busy machine more than 300 ms pass between two clicks
+        page.click_at("#price-chart", 0.5, 0.3, times=2)
+        with suppress(AssertionError):
+            page.until(lambda: note(page) == shown, f"the first view again: {shown}", timeout=20)
+            break
     page.settle()
-    assert page.driver.current_url == first
+    assert (note(page), page.driver.current_url) == (shown, first)
 
 
 def zoom_in(page: Page, until_finer_than: str) -> None:
