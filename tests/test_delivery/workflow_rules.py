@@ -39,7 +39,7 @@ MORE_THAN_READING: dict[tuple[str, str], dict[str, str]] = {
     (PRODUCTION, "production"): GATE,
     (PRODUCTION, "report"): GATE,
 }
-KEY = {"HEROKU_API_KEY"}
+KEY = {"HEROKU_API_KEY", "KUBE_TOKEN"}
 TELL = {"PAGERDUTY_KEY", "SLACK_WEBHOOK", "SMTP_URL"}
 SECRETS: dict[tuple[str, str], set[str]] = {
     (CI, "security"): {"SECURITY_TOKEN"},

@@ -27,6 +27,7 @@ ACTIONS: dict[str, dict[str, str]] = json.loads((ROOT / ".github" / "actions.jso
 ONE_ROW = [{"python": "3.13", "postgres": "18", "browser": "firefox", "preview": False}]
 SECRETS = {
     "HEROKU_API_KEY": "stand-in-of-the-platform-key",
+    "KUBE_TOKEN": "stand-in-of-the-other-platform-key",
     "GITHUB_TOKEN": "stand-in-of-the-token",
     "SECURITY_TOKEN": "stand-in-of-the-scanners-key",
     "SLACK_WEBHOOK": "http://127.0.0.1:9/stand-in-of-slack",
