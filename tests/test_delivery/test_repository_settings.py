@@ -169,7 +169,7 @@ def test_a_missing_secret_is_named_with_its_place(
     assert main(["settings", "check"]) == 1
     shown = capsys.readouterr().out
     assert "gh secret set HEROKU_API_KEY --env production\n" in shown
-    assert "optional secret SNYK_TOKEN: (missing)" in shown
+    assert "optional secret SECURITY_TOKEN: (missing)" in shown
     forge.secrets["production"] = SECRETS
     assert main(["settings", "check"]) == 0
 
