@@ -21,6 +21,7 @@ APP_VARIABLES: dict[Slot, str] = {
     "production": "HEROKU_APP_PRODUCTION",
 }
 
+INCIDENT = "deploy-production"
 SMOKE_HOST = "SMOKE_HOST"
 """Environment variable: connect there for every smoke test, with the names of the apps."""
 
@@ -42,6 +43,8 @@ Check = Callable[[Slot, Release, Patience], object]
 """Raises SmokeFailed where the slot does not answer as that release should."""
 Page = Callable[[Severity, str, str], object]
 """(severity, title, text); never raises."""
+Over = Callable[[str, str], object]
+"""(title, text): ends the incident that a critical page opened; never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Delivery:
     deployer: Deployer
     check: Check
     page: Page
+    over: Over
     tell: Callable[[str], None] = say
 
 
@@ -85,6 +89,9 @@ def delivery(environment: Mapping[str, str], clock: Clock | None = None) -> Deli
         )
 
     def page(severity: Severity, title: str, text: str) -> object:
-        return notify(severity, title, text, key="deploy-production")
+        return notify(severity, title, text, key=INCIDENT)
 
-    return Delivery(platform, check, page)
+    def over(title: str, text: str) -> object:
+        return notify("critical", title, text, key=INCIDENT, resolved=True)
+
+    return Delivery(platform, check, page, over)

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 
 from delivery.deployer import Release
 from delivery.errors import DeliveryError, Refused
-from delivery.history import listed, previous, rolled_back, same, shown
+from delivery.history import is_rollback, listed, previous, rolled_back, same, shown
 from delivery.outage import Outage, announce_outage
 from delivery.platforms import AFTER_ROLLBACK, PATIENCE, Delivery, delivery
 
@@ -42,7 +42,10 @@ def promote(world: Delivery, commit: str | None, again: bool = False) -> Release
         f"production runs {shown(before) if before else 'nothing yet'}; that is the way back"
     )
     green = _on_green(world, candidate, before)
-    return _on_live(world, green, before, moved=True)
+    released = _on_live(world, green, before, moved=True)
+    if before is not None and is_rollback(before):
+        world.over(f"Production runs {shown(released)} and works", f"after {shown(before)}")
+    return released
 
 
 def _candidate(world: Delivery, commit: str | None) -> Release:

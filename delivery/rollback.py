@@ -33,7 +33,7 @@ def roll_back(world: Delivery, slot: Slot, label: str | None = None) -> Release:
         world.page("critical", f"{slot}: going back to {shown(target)} failed", text)
         raise DeliveryError(f"{slot}: going back to {shown(target)} failed: {text}") from failure
     done = f"{slot} runs {shown(target)} again, as {restored.label}, and works"
-    world.page("warning", f"Rollback: {done}", f"{shown(current)} was running")
+    world.over(f"Rollback: {done}", f"{shown(current)} was running")
     world.tell(done)
     return restored
 

@@ -94,7 +94,7 @@ class Stage:
             crash_after=crash_after,
         )
         heroku = Heroku(client, heroku_apps({}), self.time.clock(), self.lines.append)
-        return Delivery(heroku, self._checker(heroku), self._page, self.lines.append)
+        return Delivery(heroku, self._checker(heroku), self._page, self._over, self.lines.append)
 
     def runs(self, slot: Slot) -> str | None:
         """The commit whose release is current there."""
@@ -108,6 +108,9 @@ class Stage:
 
     def _page(self, severity: str, title: str, text: str) -> None:
         self.pages.append((severity, title, text))
+
+    def _over(self, title: str, text: str) -> None:
+        self.pages.append(("over", title, text))
 
     def _checker(self, heroku: Heroku):  # type: ignore[no-untyped-def]
         def check(slot: Slot, release: Release, patience: Patience) -> None:

@@ -54,7 +54,9 @@ class Stage:
         return kubernetes
 
     def delivery(self, crash_after: int = 10**9) -> Delivery:
-        return Delivery(self.platform(crash_after), self._check, self._page, self.lines.append)
+        return Delivery(
+            self.platform(crash_after), self._check, self._page, self._over, self.lines.append
+        )
 
     def runs(self, slot: Slot) -> str | None:
         """The commit that answers there."""
@@ -75,6 +77,9 @@ class Stage:
 
     def _page(self, severity: str, title: str, text: str) -> None:
         self.pages.append((severity, title, text))
+
+    def _over(self, title: str, text: str) -> None:
+        self.pages.append(("over", title, text))
 
     def _check(self, slot: Slot, release: Release, patience: Patience) -> None:
         answers = self.runs(slot)

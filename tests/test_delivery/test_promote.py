@@ -134,8 +134,10 @@ def test_a_rolled_back_release_is_refused_until_it_is_asked_for_again(on: Stage)
     with pytest.raises(Refused, match=r"v4 \(aaaaaaaaaaaa\) was rolled back.*--again"):
         promote(on.delivery(), NEW)
     assert on.fake.changes() == []
+    on.pages.clear()
     promote(on.delivery(), NEW, again=True)
     assert on.runs("production") == NEW
+    assert [page[0] for page in on.pages] == ["over"]  # the incident of the one that failed
 
 
 def test_a_rebuilt_commit_that_was_rolled_back_is_refused_as_well(on: Stage) -> None:

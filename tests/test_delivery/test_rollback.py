@@ -31,7 +31,7 @@ def test_production_goes_back_to_the_release_before_and_people_are_told(on: Stag
     assert (on.runs("production"), restored.label) == (OLD, "v4")
     assert on.versions("production")[-1] == "v4 Rollback to v2 succeeded"
     assert on.pages[0][:2] == (
-        "warning",
+        "over",
         f"Rollback: production runs v2 ({OLD[:12]}) again, as v4, and works",
     )
 
