@@ -212,7 +212,7 @@
     }
     clearTimeout(state.settle);
     wanted = null;
-    const figure = forWidth(answer.figure);
+    const figure = forWidth(chart.unpacked(answer.figure));
     whenPainted(figure);
     return figure;
   };

@@ -127,7 +127,8 @@ def low_above_high(figure: Any) -> None:
 
 
 def times_fall(figure: Any) -> None:
-    figure["layout"]["meta"]["ts"].reverse()
+    for run in figure["layout"]["meta"]["ts"]["runs"]:
+        run[0] = -run[0]
 
 
 def stale_number(answer: Any) -> None:

@@ -23,10 +23,8 @@ def utc_offsets(ts: Times, timezone: str) -> Times:
     """
     if not len(ts):
         return np.empty(0, np.int64)
-    first, last = (int(np.clip(_year(int(t)), *_YEARS)) for t in (ts.min(), ts.max()))
-    parts = [_regimes(timezone, year) for year in range(first, last + 1)]
-    starts = np.concatenate([starts for starts, _ in parts])
-    offsets = np.concatenate([offsets for _, offsets in parts])
+    first, last = (min(max(_year(int(t)), _YEARS[0]), _YEARS[1]) for t in (ts.min(), ts.max()))
+    starts, offsets = _stretches(timezone, first, last)
     at = np.searchsorted(starts, ts, side="right") - 1
     found: Times = offsets[np.maximum(at, 0)]
     return found
@@ -45,6 +43,14 @@ def utc_of_local(local: Times, timezone: str) -> Times:
 
 def _year(moment: int) -> int:
     return int(np.datetime64(moment, "us").astype("M8[Y]").astype(np.int64)) + 1970
+
+
+@lru_cache(maxsize=1024)
+def _stretches(timezone: str, first: int, last: int) -> tuple[Times, Times]:
+    """Start and offset of every stretch of the years, both included, with one UTC offset."""
+    parts = [_regimes(timezone, year) for year in range(first, last + 1)]
+    starts, offsets = zip(*parts, strict=True)
+    return np.concatenate(starts), np.concatenate(offsets)
 
 
 @lru_cache(maxsize=4096)

@@ -19,6 +19,7 @@ from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
 from mltrading.dashboard.figures.candles import blank, candles
+from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
 from mltrading.dashboard.pages import chart_controls as controls
 from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks, unknown
@@ -117,7 +118,7 @@ def _named(chart: Chart | None) -> tuple[Symbol | None, Quote | None]:
 
 def _figure(chart: Chart | None) -> Figure:
     palette = theme.palette(theme.current())
-    return candles(chart, palette) if chart else blank(palette)
+    return packed(candles(chart, palette)) if chart else blank(palette)
 
 
 def _chart(services: Services, view: ChartView) -> tuple[Chart | None, Component | None]:
