@@ -125,11 +125,13 @@ security: $(DEV_STAMP) $(TOOLS_STAMP)
 	@PYTHONPATH=src $(BIN)/python -m delivery security
 	@PYTHONPATH=src $(BIN)/python -m delivery security-gate
 
-# Builds the image of this commit and imports the application in it; needs Docker.
+# Builds the image of this commit and imports the application in it, which connects to nothing;
+# needs Docker.
 image:
 	docker build --file deploy/docker/Dockerfile --tag mltrading \
 		--build-arg COMMIT="$$(git rev-parse HEAD)" .
-	docker run --rm mltrading python -c 'import mltrading.wsgi'
+	docker run --rm --env DATABASE_URL=postgresql://nobody@localhost/none mltrading \
+		python -c 'import mltrading.wsgi'
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests

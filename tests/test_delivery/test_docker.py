@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -34,6 +36,23 @@ def lint(*words: str) -> subprocess.CompletedProcess[str]:
 def composition() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
     return loaded
+
+
+def test_what_make_image_imports_in_the_image_needs_no_database() -> None:
+    """`docker run` of the Makefile, with the environment of the image and without the engine."""
+    recipe = (ROOT / "Makefile").read_text().partition("docker run --rm ")[2].partition("\n\n")[0]
+    words = shlex.split(recipe.replace("\\\n", " "))
+    image = words.index("mltrading")
+    given = dict(word.split("=", 1) for word in words[:image] if "=" in word)
+    done = subprocess.run(
+        [sys.executable, *words[image + 2 :]],
+        env=os.environ | {"ENVIRONMENT": "production"} | given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, words[image + 1]) == (0, "python"), done.stderr
 
 
 @pytest.mark.tools
