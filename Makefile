@@ -72,7 +72,7 @@ endif
 
 test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 2 --dist load tests/test_delivery --cov=delivery --cov-report=term --durations=10
+	$(PYTEST) -q -n logical --dist load tests/test_delivery --cov=delivery --cov-report=term --durations=10
 
 test-deployed: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
