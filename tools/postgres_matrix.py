@@ -121,6 +121,11 @@ def npm() -> list[str]:
     ]
 
 
+def node() -> str:
+    """The program of Node.js, fetched with npm where the machine has none."""
+    return shutil.which("node") or npm()[0]
+
+
 def run_tests(majors: list[int]) -> bool:
     """Run the database tests on each server; a line each with its time. Whether all passed."""
     passed = True

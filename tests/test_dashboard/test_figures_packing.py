@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mltrading.dashboard.figures.candles import candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.domain.bars import Interval
 from tests.test_dashboard.charts_made import make_chart
+from tools.postgres_matrix import node
 
 SCRIPT = Path(__file__).parents[2] / "static" / "js" / "chart_unpack.js"
 PALETTE = theme.palette("dark")
@@ -60,7 +60,6 @@ def test_any_stamps_come_back(stamps: list[int]) -> None:
     assert unpacked(packed(figure)) == figure
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="the browser tests run the script as well")
 def test_the_script_makes_the_same_figure_and_leaves_a_whole_one() -> None:
     whole = candles(make_chart(40, query="symbol=A&indicators=macd:12:26:9"), PALETTE)
     program = (
@@ -70,7 +69,7 @@ def test_the_script_makes_the_same_figure_and_leaves_a_whole_one() -> None:
         "console.log(JSON.stringify(window.mlt.chart.unpacked(once)));"
     )
     done = subprocess.run(
-        ["node", "-e", program],
+        [node(), "-e", program],
         input=orjson.dumps(packed(whole)),
         capture_output=True,
         check=True,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from tests.test_delivery.heroku_stage import LIVE, NEW, OLD, PAST, Stage
 from tests.test_delivery.heroku_world import World, seeded
 from tools.bootstrap import SetupFailed
 from tools.node_packages import install
-from tools.postgres_matrix import npm
+from tools.postgres_matrix import node
 
 COMMAND_SECONDS = 120
 
@@ -58,8 +57,7 @@ def program() -> list[str]:
         folder = install("node_heroku")
     except SetupFailed as failure:
         refuse_or_skip(str(failure))
-    node = shutil.which("node") or npm()[0]
-    return [node, str(folder / "heroku/bin/run.js")]
+    return [node(), str(folder / "heroku/bin/run.js")]
 
 
 def test_the_fake_is_heroku_to_herokus_command_line_and_both_tools_agree(
