@@ -40,18 +40,19 @@ LAYERS = {
     "services": _layer("services domain learning utils errors", "numpy pandas"),
     "adapters": _layer(
         "adapters domain utils errors",
-        "psycopg2 sqlalchemy numpy pandas pyarrow orjson exchange_calendars",
+        "psycopg2 sqlalchemy numpy pandas pyarrow orjson exchange_calendars"
+        " argon2 authlib cryptography joserfc pyotp redis requests",
         connects=True,
     ),
     "dashboard": _layer(
         "dashboard services domain utils errors",
-        "dash plotly flask werkzeug numpy orjson brotli",
+        "dash plotly flask flask_wtf werkzeug numpy orjson brotli segno",
     ),
     # The delivery jobs, which hold the keys of the platforms, read files and alerting too and send
     # over the channels; they install PyYAML and urllib3 alone.
     "files": _layer("errors", "yaml"),
     "alerting": _layer("files utils errors", "yaml"),
-    "settings": _layer("files utils errors", "pydantic pydantic_settings yaml"),
+    "settings": _layer("settings files utils errors", "pydantic pydantic_settings yaml"),
     "app": Layer(ANY, ANY, connects=True),
 }
 PARTS = {"adapters.channels": _layer("adapters.channels utils errors", connects=True)}
@@ -146,7 +147,11 @@ def _refusal_of_ours(own: str, layer: Layer, target: str) -> str | None:
     if name == "app":
         return None if own in ENTRIES else "app is imported by none"
     if name == "settings":
-        return None if own in ENTRIES | {"app"} else "settings are read by app and __main__ only"
+        return (
+            None
+            if own in ENTRIES | {"app", "settings"}
+            else "settings are read by app and __main__ only"
+        )
     if own == "adapters" and (target == PORTS or target.startswith(PORTS + ".")):
         return None
     if layer.ours is ANY or any(_within(target, f"{PACKAGE}.{ours}") for ours in layer.ours):

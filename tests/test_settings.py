@@ -20,6 +20,7 @@ from mltrading.settings import (
 
 pytestmark = pytest.mark.smoke
 
+KEY = "0123456789abcdef" * 4
 URL = "postgresql://trader:s3cret@db.example:5433/market"
 
 
@@ -32,6 +33,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SECRET_KEY", KEY)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
@@ -100,7 +102,7 @@ def test_data_folder_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPatch)
         ),
         ({"MLTRADING_HOM": "x"}, "unknown setting MLTRADING_HOM"),
         ({"MLTRADING_HOM": "x"}, "nearest known: 'MLTRADING_HOME'"),
-        ({"MLTRADING_XYZ": "x"}, "known: MLTRADING_COMMIT, MLTRADING_CONFIG, MLTRADING_HOME"),
+        ({"MLTRADING_XYZ": "x"}, "known: MLTRADING_AUTH, MLTRADING_COMMIT, MLTRADING_CONFIG"),
         ({"MLTRADING_COMMIT": "main"}, "MLTRADING_COMMIT must be the hash of a commit"),
         ({"DATABASE_URL": "mysql://me:s3cret@h/d"}, "must start with postgresql:// or postgres://"),
         ({"DATABASE_URL": "postgresql://me:s3cret@h:port/d"}, "DATABASE_URL is not a valid URL"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 from mltrading.errors import Forbidden
 
@@ -17,12 +19,45 @@ class Permission(Enum):
     MODIFY_SETTINGS = "can_modify_settings"
 
 
+class Role(Enum):
+    ADMIN = "admin"
+    ANALYST = "analyst"
+    VIEWER = "viewer"
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return PERMISSIONS[self]
+
+
+_SEES_ALL = frozenset(
+    {Permission.VIEW_SHARED_DATA, Permission.VIEW_ALL_DATA, Permission.EXPORT_DATA}
+)
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {
+        Role.ADMIN: _SEES_ALL | {Permission.MODIFY_SETTINGS},
+        Role.ANALYST: _SEES_ALL,
+        Role.VIEWER: frozenset({Permission.VIEW_SHARED_DATA}),
+    }
+)
+
+
+class Scope(Enum):
+    """Which symbols a question is about; queries filter by it."""
+
+    ALL = "all"
+    SHARED = "shared"  # those that an administrator shared
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The user on whose behalf a service acts."""
+    """The user on whose behalf a service acts. `id` is the name in the audit trail, which says
+    nothing of the person; `session` names the session in lists, "" where there is none."""
 
     id: str
     permissions: frozenset[Permission]
+    email: str = ""
+    role: Role | None = None
+    session: str = ""
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
@@ -31,9 +66,20 @@ class Actor:
         if not self.may(permission):
             raise Forbidden(f"this needs the right {permission.value}; ask an administrator for it")
 
+    @property
+    def scope(self) -> Scope:
+        """What of the market it sees. Forbidden where it may see nothing."""
+        if self.may(Permission.VIEW_ALL_DATA):
+            return Scope.ALL
+        self.require(Permission.VIEW_SHARED_DATA)
+        return Scope.SHARED
+
 
 DEVELOPER = Actor("developer", frozenset(Permission))
 """The actor of a development server on loopback, where nobody signs in."""
 
 WORKER = Actor("worker", frozenset({Permission.VIEW_SHARED_DATA, Permission.VIEW_ALL_DATA}))
 """The actor of what the program does by itself at a time."""
+
+CONSOLE = Actor("console", frozenset(Permission))
+"""The actor of the command line: whoever has the database's address may do everything anyway."""

@@ -1,0 +1,63 @@
+"""The environment variables that are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mltrading.files import COMMIT
+from mltrading.settings.file import EnvironmentName, Text
+
+Rate = Annotated[
+    str,
+    Field(
+        pattern=r"^[1-9][0-9]{0,5}/[1-9][0-9]{0,5}$",
+        description="how often in how many seconds, such as 10/300",
+    ),
+]
+
+
+class Variables(BaseSettings):
+    """The environment variables that are read; an empty one counts as not set."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    environment: Annotated[
+        EnvironmentName, Field(description="one of development, staging, production")
+    ] = "development"
+    database_url: SecretStr | None = None
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")] = 8050
+    dash_debug: Annotated[bool | None, Field(description="true or false")] = None
+    database_owner_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    mltrading_auth: Annotated[Literal["on", "off"] | None, Field(description="on or off")] = None
+    mltrading_proxy: Annotated[Literal["on", "off"] | None, Field(description="on or off")] = None
+    dyno: Text | None = None
+    mltrading_limit_account: Rate = "10/300"
+    mltrading_limit_address: Rate = "60/300"
+    mltrading_limit_callback: Rate = "240/60"
+    oidc_issuer: Text | None = None
+    oidc_client_id: Text | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_default_role: Annotated[
+        Literal["viewer", "analyst"] | None, Field(description="viewer or analyst")
+    ] = None
+    mltrading_home: Path | None = None
+    mltrading_config: Path | None = None
+    mltrading_postgres_bin: Path | None = None
+    mltrading_commit: Annotated[
+        str | None,
+        Field(pattern=f"^{COMMIT}$", description="the hash of a commit (7 to 64 of 0-9a-f)"),
+    ] = None
+    heroku_app_name: Text | None = None
+    heroku_release_version: Text | None = None
+    slack_webhook: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    pagerduty_key: SecretStr | None = None
+    pagerduty_api_url: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
