@@ -49,13 +49,16 @@ LAYERS = {
         "dash plotly flask flask_wtf werkzeug numpy orjson brotli segno",
     ),
     # The delivery jobs, which hold the keys of the platforms, read files and alerting too and send
-    # over the channels; they install PyYAML and urllib3 alone.
+    # over the channels; they install PyYAML and urllib3 alone. So rules of alerts are plain Python.
     "files": _layer("errors", "yaml"),
-    "alerting": _layer("files utils errors", "yaml"),
+    "alerting": _layer("domain.alerting files utils errors", "yaml"),
     "settings": _layer("settings files utils errors", "pydantic pydantic_settings yaml"),
     "app": Layer(ANY, ANY, connects=True),
 }
-PARTS = {"adapters.channels": _layer("adapters.channels utils errors", connects=True)}
+PARTS = {
+    "adapters.channels": _layer("adapters.channels utils errors", connects=True),
+    "domain.alerting": _layer("domain.alerting utils errors"),
+}
 """Parts of a layer that may import less than the rest of it, for the same jobs."""
 
 ENTRIES = frozenset({"__main__", "wsgi", "cli", "commands", "serve"})  # they start things

@@ -33,3 +33,7 @@ class Forbidden(MLTradingError):
 
 class Conflict(MLTradingError):
     """Another writer was in the way and nothing was stored; the same call again may succeed."""
+
+
+class InvalidSilence(MLTradingError):
+    """A silence that nobody may set: what it matches, how long it lasts, or why."""

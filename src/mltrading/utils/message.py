@@ -12,6 +12,19 @@ Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Destination:
+    """A kind of channel (adapters.channels) and whom it reaches. Never a secret."""
+
+    kind: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        """For people and records."""
+        return self.kind if self.kind == "pagerduty" else f"{self.kind} {self.target}"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message, to be sent to any number of channels.
