@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mltrading.adapters.channels import Channel, NotSet, open_channel
 from mltrading.adapters.channels.retrying import deliver_all
-from mltrading.alerting import Destination, parse_alerting_file
+from mltrading.alerting import parse_alerting_file
 from mltrading.errors import ConfigurationError
 from mltrading.files import alerting_path
-from mltrading.utils.message import SEVERITIES, Message, Outcome, Severity
+from mltrading.utils.message import SEVERITIES, Destination, Message, Outcome, Severity
 from mltrading.utils.text import one_line
 
 DeliverAll = Callable[[Sequence[Channel], Message], list[Outcome]]
@@ -83,7 +83,7 @@ def send(
     try:
         config = environment.get("MLTRADING_CONFIG")
         path = alerting_path(Path(config) if config else None)
-        destinations = parse_alerting_file(path)[message.severity]
+        destinations = parse_alerting_file(path).channels[message.severity]
     except ConfigurationError as error:
         return [], [f"nobody was told: {error}"]
     channels, problems = opened(destinations, environment)
