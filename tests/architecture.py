@@ -51,7 +51,7 @@ LAYERS = {
     # The delivery jobs, which hold the keys of the platforms, read files and alerting too and send
     # over the channels; they install PyYAML and urllib3 alone. So rules of alerts are plain Python.
     "files": _layer("errors", "yaml"),
-    "alerting": _layer("domain.alerting files utils errors", "yaml"),
+    "alerting": _layer("alerting domain.alerting files utils errors", "yaml"),
     "settings": _layer("settings files utils errors", "pydantic pydantic_settings yaml"),
     "app": Layer(ANY, ANY, connects=True),
 }
