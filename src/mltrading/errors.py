@@ -33,3 +33,11 @@ class Forbidden(MLTradingError):
 
 class Conflict(MLTradingError):
     """Another writer was in the way and nothing was stored; the same call again may succeed."""
+
+
+class UnknownUser(MLTradingError):
+    """No account of that name is known."""
+
+
+class LastAdministrator(MLTradingError):
+    """Nobody could administrate the deployment afterwards."""
