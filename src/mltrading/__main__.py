@@ -43,6 +43,13 @@ COMMANDS = (
         "import AAPL.csv --symbol AAPL --interval 1d",
     ),
     Command("sample", "sample", "load the bundled sample data", "sample --simulated"),
+    Command("audit", "audit", "look after the audit trail", "audit verify"),
+    Command(
+        "privacy",
+        "privacy",
+        "what is kept about persons: show it, erase it, let it go in time",
+        "privacy retain --dry-run",
+    ),
 )
 
 

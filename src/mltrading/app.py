@@ -10,10 +10,12 @@ from dash import Dash
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.health import health_blueprint
@@ -21,11 +23,15 @@ from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.services import Services
+from mltrading.services.audit import Audit
 from mltrading.services.digest import DailyDigest
 from mltrading.services.health import Health, Running
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
+from mltrading.services.ports.privacy import Confirmation
+from mltrading.services.privacy import Privacy
+from mltrading.services.retention import Retainer, RetentionJob
 from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import SystemClock
 
@@ -38,10 +44,25 @@ def build_services(settings: Settings, url: str) -> Services:
     return Services(
         market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
+        audit=Audit(PostgresAudit(database)),
+        privacy=build_privacy(settings, database),
         features=settings.features,
         calendars=calendars,
         clock=clock,
     )
+
+
+def build_privacy(
+    settings: Settings,
+    database: Database,
+    owner: Database | None = None,
+    confirmation: Confirmation | None = None,
+) -> Privacy:
+    """What is kept about persons. `owner` gives up the oldest of the audit trail, where the role of
+    `database` may not; `confirmation` knows the passwords of users."""
+    store = PostgresPrivacy(database, owner)
+    retainer = Retainer(store, settings.retention)
+    return Privacy(store, PostgresAudit(database), confirmation, retainer)
 
 
 def create_app(settings: Settings, url: str) -> Dash:
@@ -72,10 +93,11 @@ def warm(market: Market) -> None:
 
 
 def build_jobs(
-    settings: Settings, url: str, channels: Sequence[Channel], digest_hour: int
+    settings: Settings, url: str, owner_url: str, channels: Sequence[Channel], digest_hour: int
 ) -> JobRunner:
     """What `mltrading worker` does by itself, told to `channels`."""
     database, clock = Database(url, 1), SystemClock()
+    owner = database if owner_url == url else Database(owner_url, 1)
     digest = DailyDigest(
         settings.environment,
         channels,
@@ -85,4 +107,5 @@ def build_jobs(
         clock,
         digest_hour,
     )
-    return JobRunner([digest], PostgresJobRuns(database), clock)
+    retention = RetentionJob(Retainer(PostgresPrivacy(database, owner), settings.retention))
+    return JobRunner([digest, retention], PostgresJobRuns(database), clock)

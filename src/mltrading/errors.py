@@ -37,3 +37,11 @@ class Conflict(MLTradingError):
 
 class InvalidSilence(MLTradingError):
     """A silence that nobody may set: what it matches, how long it lasts, or why."""
+
+
+class UnknownUser(MLTradingError):
+    """No account of that name is known."""
+
+
+class LastAdministrator(MLTradingError):
+    """Nobody could administrate the deployment afterwards."""

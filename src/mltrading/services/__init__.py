@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
+    from mltrading.services.audit import Audit
     from mltrading.services.health import Health
     from mltrading.services.market import Market
+    from mltrading.services.privacy import Privacy
     from mltrading.utils.clock import Clock
 
 
@@ -31,6 +33,8 @@ class Services:
 
     market: Market
     health: Health
+    audit: Audit
+    privacy: Privacy
     features: Features
     calendars: Calendars
     clock: Clock
