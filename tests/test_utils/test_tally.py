@@ -56,11 +56,11 @@ def process(folder: Path, times: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def value(tally: Tally, *key: str) -> float:
-    return {entry.key: entry.value for entry in tally.everyone()}.get(key, 0.0)
+    return {entry.key: entry.value for entry in tally.everyone().entries}.get(key, 0.0)
 
 
 def counts(tally: Tally, *key: str) -> tuple[int, ...]:
-    return {entry.key: entry.counts for entry in tally.everyone()}[key]
+    return {entry.key: entry.counts for entry in tally.everyone().entries}[key]
 
 
 def test_every_thread_counts() -> None:
@@ -86,8 +86,10 @@ def test_processes_add_up_and_one_that_is_killed_leaves_what_it_counted(tmp_path
         assert value(tally, "before", "sharing") == 2
         assert value(tally, "running") == 2
         assert counts(tally, "seconds", "/")[2] == 6000
+        assert one.pid in tally.everyone().living
         os.kill(one.pid, signal.SIGKILL)
         one.wait()
+        assert one.pid not in tally.everyone().living
         assert value(tally, "requests", "/") == 6000
         assert value(tally, "running") == 1  # a level ends with its process
         with process(tmp_path, 10):  # goes on in the block of the dead
@@ -131,14 +133,14 @@ tally = Tally()
 tally.share(Path(sys.argv[1]))
 tally.add("requests")
 if os.fork() == 0:
-    assert not tally.shared and tally.everyone() == []
+    assert not tally.shared and tally.everyone().entries == []
     tally.add("requests", amount=5)
     tally.share(Path(sys.argv[1]))
     assert len(list(Path(sys.argv[1]).iterdir())) == 2, "the parent still holds its own"
-    print([entry.value for entry in tally.everyone()], flush=True)
+    print([entry.value for entry in tally.everyone().entries], flush=True)
     os._exit(0)
 os.wait()
-print([entry.value for entry in tally.everyone()], flush=True)
+print([entry.value for entry in tally.everyone().entries], flush=True)
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
@@ -152,7 +154,7 @@ def test_without_room_what_comes_is_counted_together(monkeypatch: pytest.MonkeyP
     for name in ("a", "b", "c", "d", "c"):
         tally.add(name)
     tally.add("x" * 500)
-    assert {entry.key: entry.value for entry in tally.everyone()} == {
+    assert {entry.key: entry.value for entry in tally.everyone().entries} == {
         ("a",): 1,
         ("b",): 1,
         OVERFLOW: 4,
@@ -163,7 +165,7 @@ def test_a_name_is_kept_as_it_is_up_to_its_separator() -> None:
     tally = Tally()
     tally.add("requests", "/größe/<path:x>", "a\0b")
     tally.add("empty", "", "")
-    assert [entry.key for entry in tally.everyone()] == [
+    assert [entry.key for entry in tally.everyone().entries] == [
         ("empty", "", ""),
         ("requests", "/größe/<path:x>", "a?b"),
     ]

@@ -27,12 +27,12 @@ MOST_PROCESSES = 256
 
 _SEPARATOR = "\x1f"
 _SPECIAL = re.compile("[\0\x1f]")
-_HEAD = 8  # doubles: version, entries used, room to grow
+_HEAD = 8  # doubles: version, entries used, the writer's process id, room to grow
 _NAME = 23  # doubles: 184 bytes of name
 _NOW, _TOLD = 1 + _NAME, 1 + _NAME + NUMBERS  # after the kind
 _ENTRY = _TOLD + NUMBERS
 _SIZE = 8 * (_HEAD + (CAPACITY + 1) * _ENTRY)
-_USED = 1
+_USED, _WRITER = 1, 2
 
 
 class Kind(Enum):
@@ -50,6 +50,11 @@ class Block:
 
     alive = True
 
+    @property
+    def writer(self) -> int:
+        """The process that writes, or wrote last."""
+        return int(self.cells[_WRITER])
+
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory = memory
         self._bytes = memoryview(memory)
@@ -59,6 +64,7 @@ class Block:
     def private(cls) -> Block:
         block = cls(mmap.mmap(-1, _SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         block.cells[0] = VERSION
+        block.cells[_WRITER] = float(os.getpid())
         return block
 
     @staticmethod
@@ -155,11 +161,12 @@ class Shared(Block):
     @classmethod
     def of_file(cls, file: int, folder: Path, number: int) -> Shared:
         """To write to; what the writer before left is kept, but for its levels."""
-        os.ftruncate(file, _SIZE)
+        os.ftruncate(file, _SIZE)  # of a new file: a hole, which takes no memory
         block = cls(mmap.mmap(file, _SIZE), file, folder, number)
-        if block.cells[0] != VERSION:
+        if block.cells[0] not in (0.0, VERSION):
             block._bytes[:] = bytes(_SIZE)
-            block.cells[0] = VERSION
+        block.cells[0] = VERSION
+        block.cells[_WRITER] = float(os.getpid())
         for at, _, kind in block._numbers():
             if kind is Kind.LEVEL:
                 block.cells[at + _NOW] = 0.0

@@ -16,18 +16,30 @@ def server_folder(server: int, base: Path | None = None) -> Path:
     """The folder of the server whose first process has that id; made at the first call, when
     folders of servers that are gone are removed too. OSError where there is no place for it."""
     base = base or _base()
-    start = f"{PREFIX}-{os.getuid()}-{_namespace()}-"
-    folder = base / f"{start}{server}-{_started(server) or 0}"
+    folder = _place(server, base)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o170777 != 0o040700:
         raise OSError(f"{folder} is not a folder of ours alone")
-    for other in base.glob(f"{start}*"):
-        number, _, began = other.name.removeprefix(start).partition("-")
+    for other in base.glob(f"{_start()}*"):
+        number, _, began = other.name.removeprefix(_start()).partition("-")
         if other != folder and number.isdigit() and str(_started(int(number)) or "") != began:
             shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+def remove(server: int, base: Path | None = None) -> None:
+    """The server ends."""
+    shutil.rmtree(_place(server, base or _base()), ignore_errors=True)
+
+
+def _place(server: int, base: Path) -> Path:
+    return base / f"{_start()}{server}-{_started(server) or 0}"
+
+
+def _start() -> str:
+    return f"{PREFIX}-{os.getuid()}-{_namespace()}-"
 
 
 def _base() -> Path:

@@ -44,6 +44,14 @@ class Entry:
         return tuple(map(int, self.numbers[1:]))
 
 
+@dataclass(frozen=True, slots=True)
+class Everyone:
+    """The sums over all processes of a server, and which of them live."""
+
+    entries: list[Entry]
+    living: list[int]
+
+
 class Tally:
     """Safe for threads; a forked child begins with nothing, unshared."""
 
@@ -74,6 +82,12 @@ class Tally:
         with self._lock:
             place = self._places.get(key) or self._place(key, Kind.LEVEL)
             self._cells[place] = value
+
+    def peak(self, value: float, *key: str) -> None:
+        """A level is at least this."""
+        with self._lock:
+            place = self._places.get(key) or self._place(key, Kind.LEVEL)
+            self._cells[place] = max(self._cells[place], value)
 
     def observe(self, seconds: float, *key: str) -> None:
         """Something took so long."""
@@ -107,16 +121,17 @@ class Tally:
         with self._lock:
             return list(_entries(self._block, levels=True))
 
-    def everyone(self) -> list[Entry]:
+    def everyone(self) -> Everyone:
         """What all processes of the folder added, those that died too; levels of the living."""
         with self._lock:
             block = self._block
-            found = list(_entries(block, levels=True))
+            found, living = list(_entries(block, levels=True)), [block.writer]
         if isinstance(block, Shared):
             for other in block.others():
                 found += _entries(other, levels=other.alive)
+                living += [other.writer] if other.alive else []
                 other.close()
-        return _summed(found)
+        return Everyone(_summed(found), living)
 
     def untold(self) -> list[Entry]:
         """What was added since the last `told`, counters and histograms, by this process and by a

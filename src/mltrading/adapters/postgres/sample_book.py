@@ -31,25 +31,27 @@ def _adding(column: str) -> sql.Composable:
     )
 
 
-_SAMPLE = """INSERT INTO web_samples (kind, instance, process, seconds, requests, errors_5xx,
-        shed_503, slow, static_requests, health_requests, callbacks, callback_errors, latency,
-        latency_seconds, database_failures, pool_in_use, pool_waits, pool_wait_seconds,
+_SAMPLE = """INSERT INTO web_samples (kind, instance, process, seconds, requests, refused,
+        errors_5xx, shed_503, slow, static_requests, health_requests, callbacks, callback_errors,
+        latency, latency_seconds, database_failures, pool_in_use, pool_waits, pool_wait_seconds,
         login_failures, rate_limited, rss_bytes, memory_share, cpu_share, disk_free_share)
-    VALUES (%(kind)s, %(instance)s, %(process)s, %(seconds)s, %(requests)s, %(errors_5xx)s,
-        %(shed_503)s, %(slow)s, %(static_requests)s, %(health_requests)s, %(callbacks)s,
-        %(callback_errors)s, %(latency)s::int[], %(latency_seconds)s, %(database_failures)s,
-        %(pool_in_use)s, %(pool_waits)s, %(pool_wait_seconds)s, %(login_failures)s,
-        %(rate_limited)s, %(rss_bytes)s, %(memory_share)s, %(cpu_share)s, %(disk_free_share)s)"""
-_SAMPLE_HOUR = sql.SQL("""INSERT INTO web_hours AS kept (hour, samples, requests, errors, slow,
-        callbacks, latency, latency_seconds, database_failures, pool_waits, login_failures,
+    VALUES (%(kind)s, %(instance)s, %(process)s, %(seconds)s, %(requests)s, %(refused)s,
+        %(errors_5xx)s, %(shed_503)s, %(slow)s, %(static_requests)s, %(health_requests)s,
+        %(callbacks)s, %(callback_errors)s, %(latency)s::int[], %(latency_seconds)s,
+        %(database_failures)s, %(pool_in_use)s, %(pool_waits)s, %(pool_wait_seconds)s,
+        %(login_failures)s, %(rate_limited)s, %(rss_bytes)s, %(memory_share)s, %(cpu_share)s,
+        %(disk_free_share)s)"""
+_SAMPLE_HOUR = sql.SQL("""INSERT INTO web_hours AS kept (hour, samples, requests, refused, errors,
+        slow, callbacks, latency, latency_seconds, database_failures, pool_waits, login_failures,
         rate_limited, memory_share, cpu_share, disk_free_share, newest)
-    VALUES ({hour}, 1, %(requests)s, %(errors_5xx)s + %(callback_errors)s, %(slow)s, %(callbacks)s,
-        %(latency)s::bigint[], %(latency_seconds)s, %(database_failures)s, %(pool_waits)s,
-        %(login_failures)s, %(rate_limited)s, %(memory_share)s, %(cpu_share)s,
+    VALUES ({hour}, 1, %(requests)s, %(refused)s, %(errors_5xx)s + %(callback_errors)s, %(slow)s,
+        %(callbacks)s, %(latency)s::bigint[], %(latency_seconds)s, %(database_failures)s,
+        %(pool_waits)s, %(login_failures)s, %(rate_limited)s, %(memory_share)s, %(cpu_share)s,
         %(disk_free_share)s, now())
     ON CONFLICT (hour) DO UPDATE SET
         samples = kept.samples + 1,
         requests = kept.requests + EXCLUDED.requests,
+        refused = kept.refused + EXCLUDED.refused,
         errors = kept.errors + EXCLUDED.errors,
         slow = kept.slow + EXCLUDED.slow,
         callbacks = kept.callbacks + EXCLUDED.callbacks,

@@ -13,6 +13,7 @@ from math import inf, nan
 from typing import Literal, Protocol
 
 from mltrading.services.ports import Deployment
+from mltrading.utils.logs import LogRecord as LogRecord
 
 ProcessKind = Literal["web", "worker"]
 UsageKind = Literal["page", "callback", "service", "route"]
@@ -23,7 +24,8 @@ HOURS_DAYS = 400
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """All processes together over a span of time; neither health checks nor static files count.
+    """All processes together over a span of time; neither health checks nor static files count, nor
+    what was refused (4xx).
 
     `errors`: answers of 5xx (503 included) and callbacks that failed, which a browser is told of
     with a 200. `slow`: requests of more than 10 s. Shares are 0 to 1 of the worst process: most
@@ -62,6 +64,25 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class MachineState:
+    """What the process uses, and the shares of the machine or container that are used; None where
+    the system does not tell."""
+
+    rss_bytes: int | None = None
+    memory_share: float | None = None
+    cpu_share: float | None = None
+    disk_free_share: float | None = None
+
+
+class Machine(Protocol):
+    def read(self) -> MachineState:
+        """Now; the processor's share is that since the last call."""
+
+    def rss(self, processes: Sequence[int]) -> int | None:
+        """Resident memory of these processes together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What one process added up in `seconds`. Shares are None where the machine does not tell."""
 
@@ -70,6 +91,7 @@ class Sample:
     process: int
     seconds: float
     requests: int = 0
+    refused: int = 0  # 4xx, which count nowhere else
     errors_5xx: int = 0
     shed_503: int = 0
     slow: int = 0
@@ -112,24 +134,6 @@ class Timing:
     name: str
     seconds: float
     counts: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One line of the log. `user` is a subject, which says nothing of the person."""
-
-    at: datetime
-    level: str
-    logger: str
-    message: str
-    request_id: str = ""
-    user: str = ""
-    route: str = ""
-    callback: str = ""
-    status: int | None = None
-    duration_ms: float | None = None
-    error_id: str = ""
-    exception: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ CREATE TABLE web_samples (
     process int NOT NULL,
     seconds float8 NOT NULL,
     requests int NOT NULL,              -- of people: neither health checks nor static files
+    refused int NOT NULL,               -- 4xx, not part of requests
     errors_5xx int NOT NULL,
     shed_503 int NOT NULL,              -- part of errors_5xx
     slow int NOT NULL,                  -- more than 10 s
@@ -36,6 +37,7 @@ CREATE TABLE web_hours (
     hour timestamptz PRIMARY KEY,
     samples int NOT NULL,
     requests bigint NOT NULL,
+    refused bigint NOT NULL,
     errors bigint NOT NULL,             -- errors_5xx and callback_errors
     slow bigint NOT NULL,
     callbacks bigint NOT NULL,
