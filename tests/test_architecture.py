@@ -65,6 +65,7 @@ def test_module_keeps_the_rules(path: Path) -> None:
         ("dashboard.pages.charts", "from mltrading.adapters.postgres import reader"),
         ("dashboard.pages.charts", "import mltrading.app"),
         ("dashboard.pages.charts", "from mltrading import settings"),
+        ("dashboard.pages.charts", "from mltrading.observing import observe"),
         ("dashboard.pages.charts", "from mltrading.wsgi import server"),
         ("dashboard.pages.charts", "import pandas"),
         ("settings", "import dash"),

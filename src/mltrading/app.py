@@ -19,9 +19,11 @@ from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.health import health_blueprint
+from mltrading.dashboard.pages import PAGES
 from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
+from mltrading.observing import observe
 from mltrading.services import Services
 from mltrading.services.audit import Audit
 from mltrading.services.digest import DailyDigest
@@ -78,6 +80,7 @@ def create_app(settings: Settings, url: str) -> Dash:
             dev_tools_hot_reload=False,
             dev_tools_disable_version_check=True,  # it would ask its makers from the browser
         )
+    observe(app, settings, url, [page.path for page in PAGES])
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
     app._setup_server()  # pylint: disable=protected-access  # it has no other name
     return app

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from mltrading.settings import Settings, load_settings
+from mltrading.cli.start import configured
+from mltrading.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,7 @@ def _create(settings: Settings, url: str) -> Flask:
 
 
 def _server() -> Flask | StartsWhenAsked:
-    settings = load_settings()
+    settings = configured()
     if settings.database_url is None:
         return StartsWhenAsked(settings)
     return _create(settings, settings.database_url.get_secret_value())

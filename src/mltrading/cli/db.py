@@ -6,7 +6,7 @@ import argparse
 import json
 
 from mltrading.cli.database import open_database
-from mltrading.settings import load_settings
+from mltrading.cli.start import configured
 from mltrading.utils.progress import Progress
 
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def upgrade(arguments: argparse.Namespace) -> int:
     from mltrading.adapters.postgres import migrate
 
-    settings = load_settings()
+    settings = configured()
     with Progress() as say:
         access = open_database(settings, say)
         try:

@@ -10,9 +10,13 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from mltrading.settings import WEB_WORKERS
+from mltrading.utils import logs
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"
 worker_class = "gthread"  # a slow query occupies one thread, and the others go on answering
@@ -24,9 +28,24 @@ graceful_timeout = 25  # platforms kill after 30 s
 keepalive = 5
 control_socket_disable = True  # it would open ~/.gunicorn/gunicorn.ctl
 loglevel = "warning"
+
+
+class OurLog(Logger):
+    """gunicorn's own lines come as ours do, which the application sets up (cli/start.py)."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)  # type: ignore[no-untyped-call]
+        if logs.kept() is None:  # the application is not loaded yet
+            plain = os.environ.get("ENVIRONMENT", "development") == "development"
+            logs.set_up(cfg.loglevel, plain=plain)
+        logs.take_over_gunicorn()
+
+
+logger_class = OurLog
 if os.access("/dev/shm", os.W_OK):  # noqa: S108 - the heartbeat must not wait for a disk
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
+HAND_OVER_SECONDS = 1.0
 STALL_SECONDS = 5  # a connection that says nothing for longer loses its thread
 _PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -79,19 +98,44 @@ def post_worker_init(worker: Any) -> None:
     # gunicorn's handler takes a lock, so a worker told twice at once would wait for itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _release_signals()  # its handlers are in place
-    # Not through getattr: before its first use the server of wsgi.py would start a database.
-    warm = vars(worker.wsgi).get("extensions", {}).get("mltrading-warm")
+    begin, warm = _of_server(worker, "mltrading-begin"), _of_server(worker, "mltrading-warm")
+    if begin is not None:
+        begin()
     if warm is not None:
         threading.Thread(target=warm, name="warm", daemon=True).start()
+
+
+def _of_server(worker: Any, name: str) -> Callable[[], object] | None:
+    """What app.py left with the server under that name. Not through getattr: before its first use
+    the server of wsgi.py would start a database."""
+    found: Callable[[], object] | None = vars(worker.wsgi).get("extensions", {}).get(name)
+    return found
 
 
 def worker_exit(arbiter: Any, worker: Any) -> None:
     """Leave without taking the interpreter apart, which would copy every shared page: a second.
     Every request was answered or given up by now. (A failed start keeps its exit code.)"""
     if worker.booted:
+        _hand_over(worker)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _hand_over(worker: Any) -> None:
+    """What was counted since the last time; an absent database must not keep the worker."""
+    end = _of_server(worker, "mltrading-end")
+    if end is not None:
+        last = threading.Thread(target=end, name="hand-over", daemon=True)
+        last.start()
+        last.join(HAND_OVER_SECONDS)
+
+
+def on_exit(arbiter: Any) -> None:
+    """The numbers that the workers shared go with their master."""
+    from mltrading.utils.scratch import remove
+
+    remove(os.getpid())
 
 
 def application(server: Any, options: dict[str, Any]) -> Any:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mltrading.cli.database import migrated_url
+from mltrading.cli.start import configured
 from mltrading.domain.access import DEVELOPER
 from mltrading.domain.bars import STORED, Interval
-from mltrading.settings import load_settings
 from mltrading.utils.progress import Progress
 from mltrading.utils.text import one_line
 
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         timezone=arguments.tz,
         date_format=arguments.date_format,
     )
-    settings = load_settings()
+    settings = configured()
     for path in arguments.files:
         magic_of(path)  # a mistyped name is said at once, not after a database has started
     with Progress() as say, migrated_url(settings, say) as url, importer(url) as service:

@@ -9,7 +9,7 @@ import json
 from mltrading.cli.database import migrated
 from mltrading.cli.privacy import erase_again
 from mltrading.cli.sample import load_if_empty
-from mltrading.settings import load_settings
+from mltrading.cli.start import configured
 from mltrading.utils.progress import Progress
 
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mltrading.adapters.postgres.operations import PostgresDeployments
     from mltrading.adapters.postgres.pool import Database
 
-    settings = load_settings()
+    settings = configured()
     commit, named = settings.commit or "", arguments.release or settings.release
     # Two apps may share a database (production and its twin), and count their releases alike.
     release = " ".join(filter(None, (settings.app, named))) if named else ""

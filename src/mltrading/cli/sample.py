@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from mltrading.cli.database import migrated_url
 from mltrading.cli.import_bars import importer
+from mltrading.cli.start import configured
 from mltrading.domain.access import DEVELOPER
 from mltrading.errors import ConfigurationError
-from mltrading.settings import load_settings
 from mltrading.utils.clock import SystemClock, microseconds
 from mltrading.utils.progress import Progress
 
@@ -43,7 +43,7 @@ def day(text: str) -> date:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = load_settings()
+    settings = configured()
     if not settings.features.test_mode:
         raise ConfigurationError(
             f"sample data is switched off in {settings.environment} (features.test_mode); "

@@ -15,8 +15,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mltrading.cli.database import migrated_url
+from mltrading.cli.start import configured
 from mltrading.errors import ConfigurationError
-from mltrading.settings import Settings, load_settings
+from mltrading.settings import Settings
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def port_number(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     gc.disable()  # nothing that an import makes is garbage; gunicorn_conf.when_ready collects
-    settings = load_settings()
+    settings = configured()
     host, port = arguments.host or settings.host, arguments.port or settings.port
     listener = listen(host, port)
     with ExitStack() as opened:

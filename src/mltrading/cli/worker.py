@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from mltrading.alerting import parse_alerting_file
 from mltrading.cli.database import migrated
+from mltrading.cli.start import configured
 from mltrading.errors import DatabaseUnavailable
 from mltrading.files import alerting_path
 from mltrading.services.digest import HOUR_UTC
-from mltrading.settings import Settings, load_settings
+from mltrading.settings import Settings
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def hour(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = load_settings()
+    settings = configured()
     channels = info_channels(settings)
     with ExitStack() as opened:
         with Progress() as step:

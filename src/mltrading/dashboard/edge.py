@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
 
 from dash import html, set_props
 
 from mltrading.dashboard.components import toast
 from mltrading.errors import DatabaseUnavailable, MLTradingError
+from mltrading.utils.context import current, error_id
 
 log = logging.getLogger(__name__)
 
@@ -21,16 +21,25 @@ def on_error(error: Exception) -> None:
     if isinstance(error, DatabaseUnavailable):
         _report_outage(error)
     elif isinstance(error, MLTradingError):
+        _note("refused")
         set_props("toast", {"children": toast(str(error), "error")})
     else:
-        number = secrets.token_hex(4)
+        number = _note("error")
         log.error("callback failed, id %s", number, exc_info=error)
         text = f"Something failed on the server; nothing was changed. Try again. Error id {number}"
         set_props("toast", {"children": toast(text, "error")})
 
 
+def _note(failure: str) -> str:
+    """How the callback failed, for the numbers; the error id, which leads to the log."""
+    work = current()
+    if work is not None:
+        work.failure = failure
+    return error_id()
+
+
 def _report_outage(error: DatabaseUnavailable) -> None:
-    number = secrets.token_hex(4)
+    number = _note("outage")
     log.warning("database unavailable, id %s: %s", number, error)
     text = f"The database does not answer. Your view is kept; retrying. Error id {number}"
     set_props("toast", {"children": toast(text, "error")})

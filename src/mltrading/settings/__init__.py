@@ -26,6 +26,7 @@ from mltrading.settings.file import (
     Security,
     parse_environment_file,
 )
+from mltrading.settings.observing import Observing, observing
 from mltrading.settings.saying import found, suggest
 from mltrading.settings.signing import Limits, Oidc, limits, oidc, proxy, sign_in
 from mltrading.settings.variables import Variables
@@ -84,9 +85,18 @@ class Settings:
     app: str | None
     release: str | None
     channels: dict[str, SecretStr]
+    observing: Observing
     features: Features
     monitoring: Monitoring
     security: Security
+
+    def secrets(self) -> list[str]:
+        """Everything that no log may show."""
+        known = [self.database_url, self.owner_url, self.redis_url, self.secret_key]
+        known += [self.observing.metrics_token, self.observing.otlp_headers]
+        known += [self.oidc.client_secret] if self.oidc else []
+        known += self.channels.values()
+        return [value.get_secret_value() for value in known if value is not None]
 
 
 def load_settings() -> Settings:
@@ -126,6 +136,7 @@ def load_settings() -> Settings:
         app=variables.heroku_app_name,
         release=variables.heroku_release_version,
         channels=_channels(variables),
+        observing=observing(variables),
         features=file.features,
         monitoring=file.monitoring,
         security=file.security,

@@ -70,3 +70,9 @@ class Variables(BaseSettings):
     pagerduty_key: SecretStr | None = None
     pagerduty_api_url: SecretStr | None = None
     webhook_secret: SecretStr | None = None
+    metrics_token: SecretStr | None = None
+    mltrading_timings: Annotated[
+        float, Field(ge=0, le=1, description="a share from 0 to 1, such as 0.2")
+    ] = 0.2
+    otel_exporter_otlp_endpoint: Text | None = None
+    otel_exporter_otlp_headers: SecretStr | None = None

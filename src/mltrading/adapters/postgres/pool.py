@@ -22,8 +22,10 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres import connection as connections
 from mltrading.adapters.postgres.connection import GONE
+from mltrading.adapters.postgres.pool_meter import PoolMeter, Unmeasured
 from mltrading.adapters.postgres.watchdog import Watchdog
 from mltrading.errors import DatabaseUnavailable
+from mltrading.utils import tracing
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection, QueuePool
@@ -54,7 +56,8 @@ class Database:
     `wait_seconds` bounds the wait for a free connection, `outage_seconds` the wait for a server
     that restarts, `timeout_seconds` each statement of a reader or writer and, with GRACE_SECONDS
     more, all of its transaction: a server that froze ends nothing by itself. Every failure to reach
-    the server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's.
+    the server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's. `measured`: what
+    happens here is counted among the numbers of the process.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Database:
         wait_seconds: float = 0.5,
         outage_seconds: float = 5.0,
         timeout_seconds: float = 20.0,
+        measured: bool = True,
     ) -> None:
         self._parameters = connections.parameters(url)
         self._url = url
@@ -72,6 +76,7 @@ class Database:
         self._wait_seconds = wait_seconds
         self._outage_seconds = outage_seconds
         self._timeout_seconds = timeout_seconds
+        self._measured = measured
         self._start_afresh()
         os.register_at_fork(after_in_child=functools.partial(_forget, weakref.ref(self)))
 
@@ -80,6 +85,7 @@ class Database:
         self._pool: QueuePool | None = None
         self._guard = threading.Lock()
         self._watchdog = Watchdog()
+        self._meter = PoolMeter() if self._measured else Unmeasured()
 
     def read(
         self, function: Callable[[Connection], Result], *, timeout_seconds: float | None = None
@@ -89,11 +95,12 @@ class Database:
         try:
             return self._read_once(function, timeout_seconds)
         except _Lost:
-            pass
+            self._meter.repeated()
         try:
             return self._read_once(function, timeout_seconds)
         except _Lost as lost:
-            raise connections.unavailable(self._url, lost.reason) from None
+            error = connections.unavailable(self._url, lost.reason)
+            raise self._meter.failed("lost", error) from None
 
     def _read_once(
         self, function: Callable[[Connection], Result], timeout_seconds: float | None
@@ -118,10 +125,11 @@ class Database:
             with self._transaction("READ WRITE", timeout_seconds) as connection:
                 yield connection
         except _Lost as lost:
-            raise DatabaseUnavailable(
+            error = DatabaseUnavailable(
                 f"the database went away during a change: {connections.reason(lost.reason)};"
                 " look whether it was saved, then try again"
-            ) from None
+            )
+            raise self._meter.failed("lost", error) from None
 
     def warm(self) -> None:
         """Load the pool's code and make the first connection, ahead of the first request."""
@@ -137,54 +145,68 @@ class Database:
     @contextmanager
     def _transaction(self, mode: str, timeout_seconds: float | None) -> Iterator[Connection]:
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        # One message begins the transaction and proves that the connection lives.
-        proxy = self._check_out(
-            f"BEGIN {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
-            f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
-        )
+        with tracing.span("database", "READ" if "ONLY" in mode else "WRITE"):
+            # One message begins the transaction and proves that the connection lives.
+            proxy = self._check_out(
+                f"BEGIN {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
+                f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
+            )
+            with self._using(proxy, seconds) as connection:
+                yield connection
+
+    @contextmanager
+    def _using(self, proxy: PoolProxiedConnection, seconds: float) -> Iterator[Connection]:
+        """The open transaction of a connection, which goes back to the pool afterwards."""
         connection = _driver(proxy)
         try:
             with self._watchdog.watching(connection, seconds and seconds + GRACE_SECONDS):
                 yield connection
                 _end(connection, "COMMIT")
         except psycopg2.errors.QueryCanceled:
-            raise DatabaseUnavailable(
+            error = DatabaseUnavailable(
                 f"the database took longer than {seconds:g} s: ask for less, or try again later"
-            ) from None
+            )
+            raise self._meter.failed("timeout", error) from None
         except psycopg2.errors.DiskFull:
             if connection.closed:  # it could not even write its log, and ended
                 proxy.invalidate()
-            raise DatabaseUnavailable(
+            error = DatabaseUnavailable(
                 "the disk of the database is full: nothing was saved; make room and try again"
-            ) from None
-        except GONE as error:
+            )
+            raise self._meter.failed("disk_full", error) from None
+        except GONE as gone:
             if not connection.closed:
                 raise
             proxy.invalidate()
             # The idle ones too: sessions of a killed server can outlive it for a moment, and a
             # second try must not meet one of them.
             self.close()
-            raise _Lost(error) from None
+            raise _Lost(gone) from None
         finally:
             _leave(proxy)
+            self._meter.returned()
 
     def _check_out(self, opening: str) -> PoolProxiedConnection:
-        deadline = time.monotonic() + self._outage_seconds
+        started = time.monotonic()
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._checked_connection(opening)
-            except GONE as error:
-                if time.monotonic() + pause > deadline or not _may_pass(error):
-                    raise connections.unavailable(self._url, error) from None
+                proxy, waited = self._checked_connection(opening)
+                self._meter.taken(time.monotonic() - started, waited=waited)
+                return proxy
+            except GONE as gone:
+                if time.monotonic() + pause > started + self._outage_seconds or not _may_pass(gone):
+                    error = connections.unavailable(self._url, gone)
+                    raise self._meter.failed("unreachable", error) from None
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _checked_connection(self, opening: str) -> PoolProxiedConnection:
-        """A connection that answered. After a restart of the server every idle one is dead, so
-        the dead are dropped without a pause until the pool connects anew."""
+    def _checked_connection(self, opening: str) -> tuple[PoolProxiedConnection, bool]:
+        """A connection that answered, and whether none was free at first. After a restart of the
+        server every idle one is dead, so the dead are dropped without a pause until the pool
+        connects anew."""
         while True:
-            proxy = self._take()
+            proxy, waited = self._take()
             fresh = not proxy.info.get("used", False)
             proxy.info["used"] = True
             try:
@@ -192,7 +214,7 @@ class Database:
                 limit = OPENING_SECONDS + GRACE_SECONDS
                 with self._watchdog.watching(driver, limit), driver.cursor() as cursor:
                     cursor.execute(opening)
-                return proxy
+                return proxy, waited
             except GONE:
                 proxy.invalidate()
                 proxy.close()
@@ -203,16 +225,18 @@ class Database:
                 _leave(proxy)
                 raise
 
-    def _take(self) -> PoolProxiedConnection:
+    def _take(self) -> tuple[PoolProxiedConnection, bool]:
         # Half a second to import. The whole before a part: two threads that begin with parts of a
         # package may each get it half made.
         import sqlalchemy  # noqa: F401 - see above
         from sqlalchemy.exc import TimeoutError as Exhausted
 
         pool = self._get_pool()
+        waited = pool.checkedout() >= 2 * self._pool_size
         try:
-            return pool.connect()
+            return pool.connect(), waited
         except Exhausted:
+            self._meter.exhausted()
             raise DatabaseUnavailable(
                 f"all {2 * self._pool_size} connections to the database are busy: try again in a"
                 " moment"

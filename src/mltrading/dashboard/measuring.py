@@ -1,0 +1,113 @@
+"""Measures every request and callback; gives each request the id that logs and messages tell."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from dash import Dash
+from flask import Flask
+
+from mltrading.dashboard.actor import current_actor
+from mltrading.errors import MLTradingError
+from mltrading.utils import measures, tracing
+from mltrading.utils.context import Work, current, sane_id, working
+from mltrading.utils.measures import TALLY
+from mltrading.utils.monitoring import monitor_callback
+
+HEADER = "X-Request-ID"
+OTHER = "other"
+"""The route of what has none, and the method of what no browser sends."""
+SLOW_SECONDS = 10.0
+CATCH_ALL = ("/", "/<path:path>")  # Dash's routes for every page
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+log = logging.getLogger("mltrading.request")
+
+
+class Measured:
+    """Stands around the whole WSGI application, so that refusals and failures count too. An answer
+    is counted before its first byte leaves; the time that a client takes to read it is not."""
+
+    def __init__(
+        self, app: WSGIApplication, pages: Iterable[str], begin: Callable[[], None]
+    ) -> None:
+        self._app = app
+        self._pages = frozenset(pages)
+        self._begin = begin
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if "SERVER_SOFTWARE" in environ:  # a server asks, not a test
+            self._begin()
+        work = Work(sane_id(environ.get("HTTP_X_REQUEST_ID")))
+        TALLY.change(1, measures.IN_FLIGHT)
+        started = time.perf_counter()
+
+        def answer(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
+            work.status = int(status[:3])
+            return start(status, [*headers, (HEADER, work.request_id)], *rest)
+
+        with working(work), tracing.span("request", environ["REQUEST_METHOD"], **_parent(environ)):
+            try:
+                return self._app(environ, answer)
+            finally:
+                self._count(environ, work, time.perf_counter() - started)
+
+    def _count(self, environ: WSGIEnvironment, work: Work, seconds: float) -> None:
+        TALLY.change(-1, measures.IN_FLIGHT)
+        work.route, status = self.route(environ), work.status or 500
+        work.duration_ms = round(seconds * 1000, 2)
+        method = environ["REQUEST_METHOD"]
+        method = method if method in _METHODS else OTHER
+        TALLY.add(measures.REQUESTS, work.route, method, str(status))
+        if not 400 <= status < 500:
+            TALLY.observe(seconds, measures.REQUEST_SECONDS, work.route)
+        level = logging.WARNING if status >= 500 or seconds > SLOW_SECONDS else logging.INFO
+        if log.isEnabledFor(level):
+            log.log(level, "%s %s %d in %.1f ms", method, work.route, status, seconds * 1000)
+
+    def route(self, environ: WSGIEnvironment) -> str:
+        """The template of what was asked for, the path of a known page, or OTHER: never what only
+        the client chose."""
+        rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+        if rule is None:
+            return OTHER
+        path = environ.get("PATH_INFO", "")
+        template = str(rule.rule)
+        return path if template in CATCH_ALL and path in self._pages else template
+
+
+def _parent(environ: WSGIEnvironment) -> dict[str, str]:
+    """The trace that the client began, if it says so."""
+    given = environ.get("HTTP_TRACEPARENT")
+    return {"traceparent": given} if given and tracing.tracing() else {}
+
+
+def install(
+    app: Dash, pages: Iterable[str], begin: Callable[[], None], seen: Callable[[str], None]
+) -> None:
+    """Measure what `app` does from now on; call it when all callbacks are registered. `begin` is
+    called when a server asks, `seen` with the subject of whoever does."""
+    server: Flask = app.server
+    setattr(server, "wsgi_app", Measured(server.wsgi_app, pages, begin))
+    for output, entry in app.callback_map.items():
+        if "callback" in entry:
+            entry["callback"] = monitor_callback(entry["callback"], callback_name(output))
+
+    @server.before_request
+    def note_who_asks() -> None:
+        work = current()
+        if work is not None:
+            with suppress(MLTradingError):  # nobody signed in
+                work.user = current_actor().id
+                seen(work.user)
+
+
+def callback_name(output: str) -> str:
+    """A callback is called by its first output, which no other has: "chart-answer.data"."""
+    first = output[2:-2].split("...")[0] if output.startswith("..") else output
+    return first.partition("@")[0]

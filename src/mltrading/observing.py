@@ -1,0 +1,81 @@
+"""Joins what measures: the numbers of a process, their storing, who may read them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from dash import Dash
+
+from mltrading.adapters.machine import LinuxMachine
+from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.sample_book import PostgresSampleBook
+from mltrading.dashboard import measuring
+from mltrading.services.ports.operations import ProcessKind
+from mltrading.services.presence import Present
+from mltrading.services.sampling import Sampler
+from mltrading.settings import Settings
+from mltrading.utils import logs
+from mltrading.utils.clock import SystemClock
+from mltrading.utils.forking import OncePerProcess
+from mltrading.utils.measures import TALLY
+from mltrading.utils.scratch import server_folder
+
+GUNICORN = "gunicorn/"
+
+log = logging.getLogger(__name__)
+
+
+def observe(app: Dash, settings: Settings, url: str, pages: list[str]) -> None:
+    """Measure all that `app` does, and hand it over while it serves; call it when all of its
+    callbacks and routes are registered."""
+    present = Present(_secret(settings), SystemClock())
+    actions: list[Callable[[], None]] = [share_numbers]
+    if settings.monitoring.enabled:
+        sampler = build_sampler(settings, url, "web", present)
+        actions.append(sampler.start)
+        app.server.extensions["mltrading-end"] = sampler.hand_over
+    begin = OncePerProcess(*actions)
+    app.server.extensions["mltrading-begin"] = begin
+    measuring.install(app, pages, begin, present.seen)
+
+
+def build_sampler(
+    settings: Settings, url: str, kind: ProcessKind, present: Present | None = None
+) -> Sampler:
+    """What hands over the numbers of this process; start it after the fork."""
+    # A connection of its own: it must come through when all others are busy.
+    database = Database(url, 1, outage_seconds=1.0, measured=False)
+    return Sampler(
+        kind,
+        os.environ.get("DYNO") or platform.node(),
+        os.getpid,
+        PostgresSampleBook(database),
+        machine(settings),
+        logs.kept,
+        present or Present(_secret(settings), SystemClock()),
+    )
+
+
+def machine(settings: Settings) -> LinuxMachine:
+    """The machine that this process is on, with the disks that it may fill."""
+    home = settings.home if settings.home.exists() else Path.cwd()
+    return LinuxMachine([home, Path(tempfile.gettempdir())])
+
+
+def share_numbers() -> None:
+    """Let every worker of this server read what the others counted."""
+    if not os.environ.get("SERVER_SOFTWARE", "").startswith(GUNICORN):
+        return  # one process serves
+    try:
+        TALLY.share(server_folder(os.getppid()))
+    except OSError as error:
+        log.warning("each process tells its own numbers alone on /metrics: %s", error)
+
+
+def _secret(settings: Settings) -> str:
+    return settings.secret_key.get_secret_value() if settings.secret_key else settings.environment
