@@ -19,6 +19,7 @@ from mltrading.domain.alerting.states import (
     moved_by,
     withdrawn,
 )
+from mltrading.domain.alerting.words import lasting
 from mltrading.utils.message import Destination, Severity
 
 LATE_SECONDS = 30.0
@@ -35,10 +36,20 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A channel that loses messages, or has kept one for long."""
+    """A channel that lost messages since it last took one, or has kept one waiting for long (0 s:
+    none). `reason`: what the newest of them met."""
 
     destination: Destination
-    said: str
+    lost: int
+    waiting_seconds: float
+    reason: str
+
+    @property
+    def said(self) -> str:
+        waits = f"a message waits since {lasting(self.waiting_seconds)}"
+        lost = f"{self.lost:,} message{'' if self.lost == 1 else 's'} lost"
+        words = [*([lost] if self.lost else []), *([waits] if self.waiting_seconds else [])]
+        return f"{self.destination.name}: {', '.join(words)}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,27 @@ def applied(book: Book, changes: Changes) -> Book:
     """The book after a turn."""
     alerts = {**book.alerts, **{one.key: one for one in changes.alerts}}
     return replace(book, alerts=alerts, told=changes.told)
+
+
+def handed_in(spooled: Iterable[Alert], now: datetime) -> tuple[Alert, ...]:
+    """The alerts as they are after a time that one machine watched alone. No moment is later than
+    `now`, whatever that machine's clock said; what had begun to end begins to end again."""
+    return tuple(
+        replace(
+            one,
+            pending_since=_past(one.pending_since, now),
+            evaluated_at=now,
+            true_at=_past(one.true_at, now),
+            false_since=None,
+            fired_at=_past(one.fired_at, now),
+            resolved_at=_past(one.resolved_at, now),
+        )
+        for one in spooled
+    )
+
+
+def _past(moment: datetime | None, now: datetime) -> datetime | None:
+    return None if moment is None else min(moment, now)
 
 
 def _evaluated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -27,9 +27,12 @@ class Leased:
 class Outbox(Protocol):
     """Messages that are to be sent, in their order for each key and receiver."""
 
-    def lease(self, destinations: Sequence[Destination], seconds: float) -> Sequence[Leased]:
-        """At most one message for each destination, that is due and nobody else is sending. What
-        is older than a day is given up first, and so is the end of what never arrived."""
+    def lease(
+        self, kinds: Collection[str], busy: Collection[Destination], seconds: float
+    ) -> Sequence[Leased]:
+        """At most one message for each receiver of these kinds but the busy ones, that is due and
+        nobody else is sending. What is older than a day is given up first, and so is the end of
+        what never arrived. DatabaseUnavailable where it can not be asked."""
 
     def finish(self, leased: Leased, outcome: Outcome, pause_seconds: float) -> None:
         """What became of the attempt: sent or dead for good, or to be tried again after the pause.
@@ -42,7 +45,7 @@ class Kept:
 
     queued: Queued
     queued_at: datetime
-    state: str = "waiting"  # waiting, delivered, dead
+    state: str = "waiting"  # or delivered, dead, dropped
     attempts: int = 0
     reason: str = ""
 
@@ -57,6 +60,7 @@ class Spooled:
     told: tuple[Told, ...] = ()
     silences: tuple[Silence, ...] = ()
     messages: tuple[Kept, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 class Spool(Protocol):
@@ -96,7 +100,7 @@ class AlertStore(Protocol):
         """What `decide` makes of the book, kept in the transaction that read it, messages too; it
         runs once. None: `holder` leads no more, and nothing was kept."""
 
-    def adopt(self, environment: str, spooled: Spooled) -> bool:
+    def adopt(self, spooled: Spooled) -> bool:
         """Take over what was sent and known while the database was away; whether it was new."""
 
     def book(self) -> tuple[Book, datetime]: ...
@@ -130,6 +134,11 @@ class AppState:
 class AppProbe(Protocol):
     def check(self) -> AppState:
         """Ask it once; raises for no failure of it."""
+
+
+class WebSigns(Protocol):
+    def seen(self, seconds: float, until: datetime) -> bool:
+        """Whether any process that serves pages handed over numbers in (until - seconds, until]."""
 
 
 class Heartbeat(Protocol):
