@@ -55,6 +55,7 @@ LAYERS = {
     "settings": _layer("settings files utils errors", "pydantic pydantic_settings yaml"),
     "app": Layer(ANY, ANY, connects=True),
     "observing": Layer(ANY, ANY, connects=True),  # the part of app that measures
+    "paging": Layer(ANY, ANY, connects=True),  # the part of app that alerts
 }
 PARTS = {
     "adapters.channels": _layer("adapters.channels utils errors", connects=True),
@@ -62,7 +63,7 @@ PARTS = {
 }
 """Parts of a layer that may import less than the rest of it, for the same jobs."""
 
-JOINS = frozenset({"app", "observing"})
+JOINS = frozenset({"app", "observing", "paging"})
 """Modules that join the layers for the entries."""
 
 ENTRIES = frozenset({"__main__", "wsgi", "cli", "commands", "serve"})  # they start things

@@ -113,8 +113,9 @@ class Delivery:
         self._told(leased, outcome)
         with self._lock:
             self._unnoted.append(_Done(outbox, leased, outcome))
-            self._busy.discard(to)
         self._note()
+        with self._lock:
+            self._busy.discard(to)
         self._wake.set()
 
     def _note(self) -> None:

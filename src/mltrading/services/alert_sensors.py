@@ -101,10 +101,7 @@ class Sensors:
         except Exception as error:  # that a rule can not be judged is an alert of its own
             log.warning("the rule %s can not be judged", rule.name, exc_info=error)
             return Finding(Value.ERROR, f"its numbers can not be read ({type(error).__name__})")
-        if rule.condition.signal == "database_down":
-            return _database_fails(window)
-        value = MEASURES[rule.condition.signal](window)
-        return judge(rule, Measured(value, window.requests, window.samples))
+        return measured_finding(rule, window)
 
     def _app_down(self, rule: Rule, probes: Probes, now: datetime) -> Finding | None:
         if probes.app is not None:
@@ -140,12 +137,20 @@ def app_finding(state: AppState) -> Finding:
     return Finding(Value.FALSE if state.healthy else Value.TRUE, state.said or "healthy")
 
 
-def _database_fails(window: Window) -> Finding:
-    """Of a database that answers the probe."""
-    if window.database_failures >= MANY_FAILURES:
-        said = f"it answers, but failed {window.database_failures:,} requests"
-        return Finding(Value.TRUE, said)
-    return Finding(Value.FALSE, "it answers")
+def measured_finding(rule: Rule, window: Window) -> Finding:
+    """What a window says of a rule, as far as numbers go: of the database, whether it fails those
+    who use it; of the application, whether it is there at all."""
+    signal = rule.condition.signal
+    if signal == "app_down":
+        value = Value.FALSE if window.samples else Value.NODATA
+        return Finding(value, f"{window.samples:,} samples")
+    if signal == "database_down":
+        if window.database_failures >= MANY_FAILURES:
+            said = f"it answers, but failed {window.database_failures:,} times"
+            return Finding(Value.TRUE, said)
+        return Finding(Value.FALSE, "it answers")
+    measured = Measured(MEASURES[signal](window), window.requests, window.samples)
+    return judge(rule, measured)
 
 
 def alone(rules: Iterable[Rule], probes: Probes, down: str) -> list[Evaluation]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from mltrading.domain.access import WORKER, Actor, Permission
 from mltrading.domain.calendar import Calendars
@@ -13,16 +13,31 @@ from mltrading.services.ports import Channel, DayBook, DayFacts, Symbols
 from mltrading.utils.clock import Clock, microseconds
 from mltrading.utils.message import Message, Outcome
 
-HOUR_UTC = 8
 SHOWN = 20  # stale symbols and deployments by name
 DAY = timedelta(days=1)
+LATEST = timedelta(hours=16)  # after its moment
+
+
+@dataclass(frozen=True, slots=True)
+class DigestMoment:
+    """When the digest is sent each day: a time of day where people are."""
+
+    at: time = time(8)
+    zone: tzinfo = UTC
+
+    def on(self, day: date) -> datetime:
+        """That moment of a day there. A time that a change of the clocks leaves out counts as if
+        they had not been changed yet, and of one that comes twice the first counts."""
+        return datetime.combine(day, self.at, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The day that ended at `until`. `stale` holds (code, age) of symbols, by code."""
+    """The day from `since` to `until`, both in the zone of whom it is for. `stale` holds (code,
+    age) of symbols, by code."""
 
     environment: str
+    since: datetime
     until: datetime
     symbols: int
     stale: tuple[tuple[str, str], ...]
@@ -37,14 +52,16 @@ class Digest:
 
     def text(self) -> str:
         facts = self.facts
+        hours = (self.until.astimezone(UTC) - self.since.astimezone(UTC)) / timedelta(hours=1)
         lines = [
-            f"The 24 hours to {self.until:%Y-%m-%d %H:%M} UTC",
+            f"The {hours:g} hours to {self.until:%Y-%m-%d %H:%M %Z}",
             f"Deployments: {len(facts.deployments)}",
         ]
         for one in facts.deployments[-SHOWN:]:
             words = (one.release, one.version, one.commit[:12])
             shown = " ".join(word for word in words if word)
-            lines.append(f"  {one.finished_at.astimezone(UTC):%H:%M} {one.environment} {shown}")
+            at = one.finished_at.astimezone(self.until.tzinfo)
+            lines.append(f"  {at:%H:%M} {one.environment} {shown}")
         lines += [
             f"Symbols with bars: {self.symbols:,}; listed in these hours: {facts.symbols_added:,}",
             f"Bars stored, all intervals: {facts.bars:,}{self._change()}",
@@ -76,49 +93,60 @@ class Digest:
 
 
 class DailyDigest:
-    """The job (services.jobs) that sends the digest to the channels of information, each day at
-    an hour of UTC."""
+    """The job (services.jobs) that sends the digest to the channels of information, each day at a
+    time of day. What is done is known by the day there: whatever the clocks do, or the file is
+    changed to, each channel gets one a day."""
 
     name = "daily-digest"
 
     def __init__(
         self,
         environment: str,
-        channels: Sequence[Channel],
+        channels: Callable[[], Sequence[Channel]],
         symbols: Symbols,
         calendars: Calendars,
         book: DayBook,
         clock: Clock,
-        hour_utc: int = HOUR_UTC,
+        moment: Callable[[], DigestMoment] = DigestMoment,
     ) -> None:
         self._environment = environment
-        self._channels = {channel.name: channel for channel in channels}
+        self._channels = channels
         self._symbols = symbols
         self._calendars = calendars
         self._book = book
         self._clock = clock
-        self._hour_utc = hour_utc
+        self._moment = moment
 
     @property
     def targets(self) -> Sequence[str]:
-        return tuple(self._channels)
+        return tuple(channel.name for channel in self._channels())
 
     def due(self, now: datetime) -> datetime | None:
-        """This hour of this day, once it has struck: a day that nobody was there to send is left
-        out, because its totals are not known any more."""
-        moment = now.replace(hour=self._hour_utc, minute=0, second=0, microsecond=0)
-        return moment if now >= moment else None
+        """The newest day whose moment has come (its name as a midnight of UTC); None once that is
+        long ago: a day that nobody was there to send is left out, because its totals are not known
+        any more."""
+        moment = self._moment()
+        today = now.astimezone(moment.zone).date()
+        for day in (today, today - DAY):
+            at = moment.on(day).astimezone(UTC)
+            if at <= now:
+                return datetime.combine(day, time(0), UTC) if now - at < LATEST else None
+        return None
 
     def perform(self, target: str, due_at: datetime) -> Outcome:
-        digest = self.digest(WORKER, due_at)
-        name = f"{self._environment}-{self.name}-{due_at:%Y-%m-%d}"
+        channels = {channel.name: channel for channel in self._channels()}
+        if target not in channels:
+            return Outcome("dead", "alerting.yml names it no more")
+        moment, day = self._moment(), due_at.date()
+        digest = self.digest(WORKER, moment.on(day - DAY), moment.on(day))
+        name = f"{self._environment}-{self.name}-{day:%Y-%m-%d}"
         message = Message("info", digest.title(), digest.text(), key=name, id=f"{name}-{target}")
-        return self._channels[target].send(message)
+        return channels[target].send(message)
 
-    def digest(self, actor: Actor, until: datetime) -> Digest:
-        """What is known of the 24 hours before `until`."""
+    def digest(self, actor: Actor, since: datetime, until: datetime) -> Digest:
+        """What is known of that time; the totals are kept as those of the day of `until`."""
         actor.require(Permission.VIEW_ALL_DATA)
-        facts = self._book.facts(until - DAY, until)
+        facts = self._book.facts(since, until)
         latest = self._symbols.latest()
         now = microseconds(self._clock.now())
         stale = []
@@ -126,7 +154,7 @@ class DailyDigest:
             age = staleness(self._calendars.get(one.symbol.calendar, now), one.session, now)
             if age.stale:
                 stale.append((one.symbol.code, age.text))
-        return Digest(self._environment, until, len(latest), tuple(stale), facts)
+        return Digest(self._environment, since, until, len(latest), tuple(stale), facts)
 
 
 def counted(count: int, noun: str) -> str:

@@ -8,7 +8,7 @@ it was doing is done again: at least once, and twice only where it died in betwe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Protocol
 
 from mltrading.services.ports import JobRuns
@@ -49,7 +49,7 @@ class JobRunner:
                 for target in job.targets:
                     outcome = self._attempt(job, target, due_at)
                     if outcome is not None:
-                        yield f"{job.name} of {due_at:%Y-%m-%d %H:%M} to {target}", outcome
+                        yield f"{job.name} of {named(due_at)} to {target}", outcome
 
     def _attempt(self, job: Job, target: str, due_at: datetime) -> Outcome | None:
         attempt = self._runs.claim(job.name, target, due_at, LEASE_SECONDS)
@@ -63,3 +63,8 @@ class JobRunner:
             told = f"{outcome.state}: {outcome.reason}" if outcome.reason else outcome.state
             self._runs.finish(job.name, target, due_at, attempt, told)
         return outcome
+
+
+def named(due_at: datetime) -> str:
+    """A moment, or the day that a midnight stands for."""
+    return f"{due_at:%Y-%m-%d}" if due_at.time() == time(0) else f"{due_at:%Y-%m-%d %H:%M}"

@@ -62,7 +62,8 @@ class Settings:
     `owner_url` None: migrations run as the application's own role; `sign_in`: whether users have
     to, and `secret_key` is set then; `proxy`: whether the headers of a proxy are believed;
     `config` is what MLTRADING_CONFIG names; `commit`, `app` and `release` None: nobody told what
-    runs; `channels` are the variables that adapters.channels reads, those which are set."""
+    runs; `channels` are the variables that adapters.channels reads, those which are set; `url` is
+    where this deployment is reached, and `watchdog_url` who notices that its alerts stand still."""
 
     environment: EnvironmentName
     database_url: SecretStr | None
@@ -85,6 +86,8 @@ class Settings:
     app: str | None
     release: str | None
     channels: dict[str, SecretStr]
+    url: str | None
+    watchdog_url: SecretStr | None
     observing: Observing
     features: Features
     monitoring: Monitoring
@@ -95,6 +98,7 @@ class Settings:
         known = [self.database_url, self.owner_url, self.redis_url, self.secret_key]
         known += [self.observing.metrics_token, self.observing.otlp_headers]
         known += [self.oidc.client_secret] if self.oidc else []
+        known += [self.watchdog_url]
         known += self.channels.values()
         return [value.get_secret_value() for value in known if value is not None]
 
@@ -136,6 +140,8 @@ def load_settings() -> Settings:
         app=variables.heroku_app_name,
         release=variables.heroku_release_version,
         channels=_channels(variables),
+        url=variables.mltrading_url.rstrip("/") if variables.mltrading_url else None,
+        watchdog_url=variables.watchdog_url,
         observing=observing(variables),
         features=file.features,
         monitoring=file.monitoring,

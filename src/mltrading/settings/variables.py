@@ -70,6 +70,14 @@ class Variables(BaseSettings):
     pagerduty_key: SecretStr | None = None
     pagerduty_api_url: SecretStr | None = None
     webhook_secret: SecretStr | None = None
+    watchdog_url: SecretStr | None = None
+    mltrading_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^\s/?#@]{1,250}(/[^\s?#]{0,1000})?$",
+            description="an address such as https://mltrading.example, without user or ?",
+        ),
+    ] = None
     metrics_token: SecretStr | None = None
     mltrading_timings: Annotated[
         float, Field(ge=0, le=1, description="a share from 0 to 1, such as 0.2")

@@ -1,0 +1,168 @@
+"""Joins what alerts: the engine, its channels and the verbs about it. mypy proves that adapters fit
+ports here as well."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from mltrading.adapters.app_probe import HttpAppProbe
+from mltrading.adapters.channels import SECRETS, Channel, NotSet, open_channel
+from mltrading.adapters.channels.retrying import Bounded
+from mltrading.adapters.heartbeat import HttpHeartbeat
+from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.alert_outbox import PostgresOutbox
+from mltrading.adapters.postgres.alert_signs import PostgresWebSigns
+from mltrading.adapters.postgres.alerts import PostgresAlerts
+from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.samples import PostgresSamples
+from mltrading.adapters.spool_file import SpoolFile
+from mltrading.alerting import Alerting
+from mltrading.alerting.live import LiveFile
+from mltrading.domain.alerting.notices import Ruleset
+from mltrading.errors import ConfigurationError
+from mltrading.files import alerting_path
+from mltrading.services.alert_delivery import PATIENCE_SECONDS, Delivery
+from mltrading.services.alert_direct import DirectAlerts
+from mltrading.services.alert_engine import AlertEngine, DatabaseClock
+from mltrading.services.alert_sensors import Sensors
+from mltrading.services.alerts import Alerts
+from mltrading.services.digest import DigestMoment
+from mltrading.services.ports.alerts import Heartbeat, Leased
+from mltrading.settings import Settings
+from mltrading.utils.clock import SystemClock
+from mltrading.utils.message import SEVERITIES, Destination, Outcome
+
+Told = Callable[[Leased, Outcome], object]
+
+
+class Channels:
+    """The channels that the environment has the secrets of, each opened once."""
+
+    def __init__(self, settings: Settings) -> None:
+        given = settings.channels.items()
+        self._environment = {name: value.get_secret_value() for name, value in given}
+        self._opened: dict[Destination, Channel] = {}
+        self._lock = threading.Lock()
+
+    def kinds(self) -> set[str]:
+        return {kind for kind, name in SECRETS.items() if self._environment.get(name, "").strip()}
+
+    def open(self, to: Destination) -> Channel:
+        """NotSet or ConfigurationError where it can not be used."""
+        with self._lock:
+            if to not in self._opened:
+                channel = open_channel(to.kind, to.target, self._environment)
+                self._opened[to] = Bounded(channel, PATIENCE_SECONDS)
+            return self._opened[to]
+
+    def problem(self, to: Destination) -> str | None:
+        """Why nothing can be sent to it; None where something can."""
+        try:
+            self.open(to)
+        except NotSet as error:
+            return f"{to.kind} {to.target} skipped: {error}"
+        except ConfigurationError as error:
+            return f"{to.kind} {to.target} can not be used: {error}"
+        return None
+
+
+class FileConfig:
+    """The port services.ports.alerts.AlertConfig over alerting.yml."""
+
+    def __init__(self, settings: Settings, file: LiveFile, channels: Channels) -> None:
+        self._environment = settings.environment
+        self._link = f"{settings.url}/ops" if settings.url else None
+        self._file = file
+        self.channels = channels
+        self._known: tuple[Alerting, Ruleset] | None = None
+
+    def problem(self) -> str:
+        return self._file.problem
+
+    def ruleset(self) -> Ruleset:
+        alerting = self._file.current()
+        if self._known is None or self._known[0] is not alerting:
+            self._known = alerting, self._made(alerting)
+        return self._known[1]
+
+    def _made(self, alerting: Alerting) -> Ruleset:
+        usable = {
+            severity: tuple(one for one in given if self.channels.problem(one) is None)
+            for severity, given in alerting.channels.items()
+        }
+        return Ruleset(self._environment, alerting.rules, usable, self._link)
+
+    def digest_moment(self) -> DigestMoment:
+        digest = self._file.current().digest
+        return DigestMoment(digest.at, ZoneInfo(digest.timezone))
+
+    def digest_channels(self) -> Sequence[Channel]:
+        return [self.channels.open(one) for one in self.ruleset().destinations["info"]]
+
+    def problems(self) -> list[str]:
+        """Why channels of the file can not be used, one line each."""
+        given = self._file.current().channels
+        named = dict.fromkeys(one for severity in SEVERITIES for one in given[severity])
+        return [problem for one in named if (problem := self.channels.problem(one))]
+
+    @property
+    def watchdog_seconds(self) -> float:
+        return self._file.current().watchdog_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the worker runs: an engine that looks, a delivery that sends, and who is told that both
+    go on (None: nobody)."""
+
+    engine: AlertEngine
+    delivery: Delivery
+    heartbeat: Heartbeat | None
+
+
+def build_config(settings: Settings) -> FileConfig:
+    """ConfigurationError where alerting.yml is wrong."""
+    return FileConfig(settings, LiveFile(alerting_path(settings.config)), Channels(settings))
+
+
+def build_alerts(settings: Settings, database: Database) -> Alerts:
+    """The verbs, for pages and the command line."""
+    config = build_config(settings)
+    return Alerts(PostgresAlerts(database), config, PostgresSamples(database))
+
+
+def build_watch(settings: Settings, url: str, config: FileConfig, told: Told) -> Watch:
+    """The engine of this worker; connects with the first look, not before."""
+    # Not the pool of the jobs: they must not wait for each other.
+    database = Database(url, 2, outage_seconds=1.0, timeout_seconds=5.0)
+    clock = DatabaseClock(SystemClock())
+    direct = DirectAlerts(SpoolFile(settings.home), clock.now, new_id)
+    sensors = Sensors(
+        PostgresProbe(url, schema=len(migrate.migrations())),
+        HttpAppProbe(settings.url) if settings.url else None,
+        PostgresSamples(database),
+        PostgresWebSigns(database),
+    )
+    holder = f"{os.environ.get('DYNO') or platform.node()}-{os.getpid()}-{secrets.token_hex(4)}"
+    engine = AlertEngine(holder, PostgresAlerts(database), direct, sensors, config, clock, new_id)
+
+    def heard(leased: Leased, outcome: Outcome) -> None:
+        if outcome.delivered:
+            direct.heard(leased.queued)
+        told(leased, outcome)
+
+    channels = config.channels
+    delivery = Delivery([PostgresOutbox(database), direct], channels.kinds, channels.open, heard)
+    watchdog = settings.watchdog_url
+    return Watch(engine, delivery, HttpHeartbeat(watchdog.get_secret_value()) if watchdog else None)
+
+
+def new_id() -> str:
+    return secrets.token_hex(16)
