@@ -75,7 +75,7 @@ def test_the_owner_migrates_and_the_application_gets_its_rights(
     assert rights.pop("audit") == rights.pop("audit_head") == rights.pop("audit_start") == "SELECT"
     assert rights.pop("schema_version") == "SELECT"
     assert rights.pop("audit_origins") == "DELETE SELECT"
-    assert rights.pop("erased_subjects") == "INSERT SELECT"
+    assert rights.pop("erased_subjects") == rights.pop("deployments") == "INSERT SELECT"
     assert set(rights.values()) == {"DELETE INSERT SELECT UPDATE"}
     assert {"users", "bars_1m", "job_runs"} <= rights.keys()
     assert execute(
