@@ -80,7 +80,7 @@ def create_app(settings: Settings, url: str) -> Dash:
             dev_tools_hot_reload=False,
             dev_tools_disable_version_check=True,  # it would ask its makers from the browser
         )
-    observe(app, settings, url, [page.path for page in PAGES])
+    observe(app, settings, url, services.health, running, [page.path for page in PAGES])
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
     app._setup_server()  # pylint: disable=protected-access  # it has no other name
     return app

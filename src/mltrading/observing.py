@@ -10,14 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dash import Dash
+from flask import Flask
 
+from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.machine import LinuxMachine
+from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.sample_book import PostgresSampleBook
-from mltrading.dashboard import measuring
+from mltrading.dashboard import measuring, monitors
+from mltrading.services.health import Health, Running
 from mltrading.services.ports.operations import ProcessKind
 from mltrading.services.presence import Present
 from mltrading.services.sampling import Sampler
+from mltrading.services.vitals import Vitals
 from mltrading.settings import Settings
 from mltrading.utils import logs
 from mltrading.utils.clock import SystemClock
@@ -30,13 +35,17 @@ GUNICORN = "gunicorn/"
 log = logging.getLogger(__name__)
 
 
-def observe(app: Dash, settings: Settings, url: str, pages: list[str]) -> None:
+def observe(
+    app: Dash, settings: Settings, url: str, health: Health, running: Running, pages: list[str]
+) -> None:
     """Measure all that `app` does, and hand it over while it serves; call it when all of its
-    callbacks and routes are registered."""
+    callbacks are registered."""
+    database = own_database(url)
+    install_monitors(app.server, settings, database, health, running)
     present = Present(_secret(settings), SystemClock())
     actions: list[Callable[[], None]] = [share_numbers]
     if settings.monitoring.enabled:
-        sampler = build_sampler(settings, url, "web", present)
+        sampler = build_sampler(settings, database, "web", present)
         actions.append(sampler.start)
         app.server.extensions["mltrading-end"] = sampler.hand_over
     begin = OncePerProcess(*actions)
@@ -44,12 +53,28 @@ def observe(app: Dash, settings: Settings, url: str, pages: list[str]) -> None:
     measuring.install(app, pages, begin, present.seen)
 
 
+def install_monitors(
+    server: Flask, settings: Settings, database: Database, health: Health, running: Running
+) -> None:
+    book = PostgresOperationsBook(database)
+    calendars = KeptCalendars(settings.home / "calendars")
+    vitals = Vitals(health, book, calendars, machine(settings), SystemClock())
+    token = settings.observing.metrics_token
+    monitors.install(
+        server, vitals, machine(settings), running, token.get_secret_value() if token else None
+    )
+
+
+def own_database(url: str) -> Database:
+    """Connections of their own: they must come through when all others are busy, and not show
+    among what they measure."""
+    return Database(url, 1, outage_seconds=1.0, timeout_seconds=3.0, measured=False)
+
+
 def build_sampler(
-    settings: Settings, url: str, kind: ProcessKind, present: Present | None = None
+    settings: Settings, database: Database, kind: ProcessKind, present: Present | None = None
 ) -> Sampler:
     """What hands over the numbers of this process; start it after the fork."""
-    # A connection of its own: it must come through when all others are busy.
-    database = Database(url, 1, outage_seconds=1.0, measured=False)
     return Sampler(
         kind,
         os.environ.get("DYNO") or platform.node(),

@@ -4,6 +4,7 @@ what was kept for long enough."""
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from mltrading.errors import DatabaseUnavailable
 from mltrading.files import alerting_path
 from mltrading.services.digest import HOUR_UTC
 from mltrading.settings import Settings
+from mltrading.utils import logs
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 30.0
 AGAIN_AFTER_SECONDS = 3.0  # when the database was away
+log = logging.getLogger(logs.LIFE)  # starts, ends and deeds are told at every level
+
 STOP_SECONDS = 0.3  # that what is under way may still take after a signal
 
 
@@ -59,6 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         jobs = build_jobs(settings, access.url, access.owner_url, channels, arguments.digest_hour)
         if arguments.once:
             return 1 if do_due(jobs) else 0
+        if settings.monitoring.enabled:
+            from mltrading.observing import build_sampler, own_database
+
+            build_sampler(settings, own_database(url), "worker").start()
         work_until_told(jobs)
     # What is under way keeps its thread, and taking the interpreter apart would take a second.
     sys.stdout.flush()
@@ -137,8 +145,14 @@ def do_due(jobs: JobRunner) -> int:
 
 
 def say(text: str) -> None:
-    print(f"worker: {text}", flush=True)
+    if logs.as_json():
+        log.info("worker: %s", text)
+    else:
+        print(f"worker: {text}", flush=True)
 
 
 def warn(text: str) -> None:
-    print(f"mltrading: warning: {text}", file=sys.stderr, flush=True)
+    if logs.as_json():
+        log.warning("%s", text)
+    else:
+        print(f"mltrading: warning: {text}", file=sys.stderr, flush=True)

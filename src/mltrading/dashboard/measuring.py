@@ -10,7 +10,8 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from dash import Dash
-from flask import Flask
+from flask import Flask, request
+from werkzeug.routing import Rule
 
 from mltrading.dashboard.actor import current_actor
 from mltrading.errors import MLTradingError
@@ -33,11 +34,8 @@ class Measured:
     """Stands around the whole WSGI application, so that refusals and failures count too. An answer
     is counted before its first byte leaves; the time that a client takes to read it is not."""
 
-    def __init__(
-        self, app: WSGIApplication, pages: Iterable[str], begin: Callable[[], None]
-    ) -> None:
+    def __init__(self, app: WSGIApplication, begin: Callable[[], None]) -> None:
         self._app = app
-        self._pages = frozenset(pages)
         self._begin = begin
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -55,30 +53,21 @@ class Measured:
             try:
                 return self._app(environ, answer)
             finally:
-                self._count(environ, work, time.perf_counter() - started)
+                _count(environ["REQUEST_METHOD"], work, time.perf_counter() - started)
 
-    def _count(self, environ: WSGIEnvironment, work: Work, seconds: float) -> None:
-        TALLY.change(-1, measures.IN_FLIGHT)
-        work.route, status = self.route(environ), work.status or 500
-        work.duration_ms = round(seconds * 1000, 2)
-        method = environ["REQUEST_METHOD"]
-        method = method if method in _METHODS else OTHER
-        TALLY.add(measures.REQUESTS, work.route, method, str(status))
-        if not 400 <= status < 500:
-            TALLY.observe(seconds, measures.REQUEST_SECONDS, work.route)
-        level = logging.WARNING if status >= 500 or seconds > SLOW_SECONDS else logging.INFO
-        if log.isEnabledFor(level):
-            log.log(level, "%s %s %d in %.1f ms", method, work.route, status, seconds * 1000)
 
-    def route(self, environ: WSGIEnvironment) -> str:
-        """The template of what was asked for, the path of a known page, or OTHER: never what only
-        the client chose."""
-        rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
-        if rule is None:
-            return OTHER
-        path = environ.get("PATH_INFO", "")
-        template = str(rule.rule)
-        return path if template in CATCH_ALL and path in self._pages else template
+def _count(method: str, work: Work, seconds: float) -> None:
+    """One request more, and a line of the log about it."""
+    TALLY.change(-1, measures.IN_FLIGHT)
+    route, status = work.route or OTHER, work.status or 500
+    work.duration_ms = round(seconds * 1000, 2)
+    method = method if method in _METHODS else OTHER
+    TALLY.add(measures.REQUESTS, route, method, str(status))
+    if not 400 <= status < 500:
+        TALLY.observe(seconds, measures.REQUEST_SECONDS, route)
+    level = logging.WARNING if status >= 500 or seconds > SLOW_SECONDS else logging.INFO
+    if log.isEnabledFor(level):
+        log.log(level, "%s %s %d in %.1f ms", method, route, status, seconds * 1000)
 
 
 def _parent(environ: WSGIEnvironment) -> dict[str, str]:
@@ -93,10 +82,19 @@ def install(
     """Measure what `app` does from now on; call it when all callbacks are registered. `begin` is
     called when a server asks, `seen` with the subject of whoever does."""
     server: Flask = app.server
-    setattr(server, "wsgi_app", Measured(server.wsgi_app, pages, begin))
+    setattr(server, "wsgi_app", Measured(server.wsgi_app, begin))
+    known = frozenset(pages)
     for output, entry in app.callback_map.items():
         if "callback" in entry:
             entry["callback"] = monitor_callback(entry["callback"], callback_name(output))
+
+    def note_route() -> None:
+        work = current()
+        if work is not None:
+            work.route = route_of(request.url_rule, request.path, known)
+
+    # First of all, so that it is known of what the guards refuse too.
+    server.before_request_funcs.setdefault(None, []).insert(0, note_route)
 
     @server.before_request
     def note_who_asks() -> None:
@@ -105,6 +103,14 @@ def install(
             with suppress(MLTradingError):  # nobody signed in
                 work.user = current_actor().id
                 seen(work.user)
+
+
+def route_of(rule: Rule | None, path: str, pages: frozenset[str]) -> str:
+    """The template of what was asked for, or the path of a known page: never what only the client
+    chose. "" for what has no route."""
+    if rule is None:
+        return ""
+    return path if rule.rule in CATCH_ALL and path in pages else rule.rule
 
 
 def callback_name(output: str) -> str:

@@ -76,6 +76,13 @@ class Calendar:
         known = int(np.searchsorted(self.sessions, label, side="right"))
         return max(0, closed - known)
 
+    def first_completed_after(self, label: int, now: int) -> int | None:
+        """When the first session later than `label` closed; None where none has by `now`."""
+        later = int(np.searchsorted(self.sessions, label, side="right"))
+        if later >= len(self.closes) or self.closes[later] > now:
+            return None
+        return int(self.closes[later])
+
 
 def _next(moments: Times, now: int) -> int | None:
     later = moments[moments > now]

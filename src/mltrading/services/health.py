@@ -63,6 +63,12 @@ class Health:
         self._running = False
         self._state = DatabaseState.TIMEOUT
         self._checked_at = float("-inf")
+        self._lasted = float("nan")
+
+    @property
+    def response_seconds(self) -> float:
+        """How long the newest check took; NaN before the first."""
+        return self._lasted
 
     def report(self) -> HealthReport:
         """Healthy means that the own database answers. There are no external APIs yet, so none
@@ -101,6 +107,7 @@ class Health:
             return self._state if done else DatabaseState.TIMEOUT
 
     def _check(self) -> None:
+        started = self._monotonic()
         try:
             state = self._probe.check(self._deadline_seconds)
         except Exception:  # a broken probe must not leave those who ask waiting
@@ -109,4 +116,5 @@ class Health:
         with self._changed:
             self._state, self._running = state, False
             self._checked_at = self._monotonic()
+            self._lasted = self._checked_at - started
             self._changed.notify_all()

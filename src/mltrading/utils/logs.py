@@ -193,6 +193,12 @@ def kept() -> Kept | None:
     return next((handler for handler in handlers if isinstance(handler, Kept)), None)
 
 
+def as_json() -> bool:
+    """Whether this process writes its log as JSON."""
+    handlers = logging.getLogger().handlers
+    return any(isinstance(handler.formatter, JsonLines) for handler in handlers)
+
+
 def set_up(
     level: str, *, plain: bool, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> Kept:

@@ -182,11 +182,21 @@ class PipelineMetric:
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """The newest bar of one source, microseconds UTC, and the newest session label by calendar."""
+    """The newest bar of one source, microseconds UTC, and of each calendar's symbols the newest
+    session label."""
 
     source: str
     newest: int
     sessions: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What was begun and is not done."""
+
+    name: str
+    depth: int
+    oldest_seconds: float
 
 
 class OperationsBook(Protocol):
@@ -211,8 +221,7 @@ class OperationsBook(Protocol):
     def ingest(self) -> Sequence[Ingest]:
         """One for each source that stored bars."""
 
-    def queue(self) -> tuple[int, float]:
-        """Jobs that were begun and are not done, and the age of the oldest in seconds."""
+    def queues(self) -> Sequence[Queue]: ...
 
     def worker_seen(self) -> float | None:
         """Seconds since a worker handed over a sample; None: never, or too long ago."""

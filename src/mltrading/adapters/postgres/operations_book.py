@@ -1,0 +1,151 @@
+"""The port services.ports.operations.OperationsBook: what was kept of the deployment's running."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from mltrading.adapters.postgres.pool import Database
+from mltrading.services.ports import Deployment
+from mltrading.services.ports.operations import (
+    Ingest,
+    LogQuery,
+    LogRecord,
+    PipelineMetric,
+    Queue,
+    Timing,
+    Usage,
+    UsageKind,
+)
+from mltrading.utils.clock import microseconds
+from mltrading.utils.histogram import BUCKETS
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_USAGE = sql.SQL("""SELECT kind, name, sum(calls)::bigint, sum(errors)::bigint, sum(seconds), {sums}
+    FROM usage_hours WHERE kind = %(kind)s AND hour >= %(since)s AND hour < %(until)s
+    GROUP BY kind, name ORDER BY 3 DESC, name""")
+_TIMINGS = sql.SQL("""SELECT page, kind, name, sum(seconds), {sums} FROM timing_hours
+    WHERE hour >= %(since)s AND hour < %(until)s GROUP BY page, kind, name ORDER BY 1, 2, 3""")
+_ACTIVE = """SELECT day, count(*) FROM active_users
+    WHERE day >= %(since)s AND day < %(until)s GROUP BY day ORDER BY day"""
+_DEPLOYMENTS = """SELECT environment, version, commit, release, finished_at FROM deployments
+    ORDER BY finished_at DESC, id DESC LIMIT %(limit)s"""
+_LOG = """SELECT at, level, logger, message, request_id, subject, route, callback, status,
+        duration_ms, error_id, exception
+    FROM log_records
+    WHERE level = ANY (%(levels)s)
+        AND (%(text)s = '' OR position(lower(%(text)s) IN lower(message)) > 0
+            OR position(lower(%(text)s) IN lower(exception)) > 0
+            OR %(text)s IN (subject, route, callback))
+        AND %(request_id)s IN ('', request_id, error_id)
+        AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+        AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+    ORDER BY at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s"""
+_PIPELINE = "SELECT name, value, unit, target, met, measured_at FROM pipeline_metrics ORDER BY name"
+_NEWEST = """SELECT sources.id, sources.name, sources.feed, max(series.last_ts)
+    FROM series JOIN sources ON sources.id = series.source_id GROUP BY sources.id ORDER BY 2, 3"""
+_SESSIONS = """SELECT series.source_id, symbols.calendar, max(latest.session)
+    FROM latest
+        JOIN series ON series.symbol_id = latest.symbol_id AND series.interval = latest.interval
+        JOIN symbols ON symbols.id = latest.symbol_id
+    GROUP BY 1, 2 ORDER BY 1, 2"""
+_QUEUES = """SELECT 'jobs', count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8
+    FROM job_runs WHERE finished_at IS NULL"""
+_WORKER = """SELECT extract(epoch FROM now() - max(at))::float8 FROM web_samples
+    WHERE kind = 'worker'"""
+_DIGEST = """SELECT max(finished_at) FROM job_runs
+    WHERE job = 'daily-digest' AND outcome = 'delivered'"""
+
+
+def _sums(statement: sql.SQL, column: str) -> sql.Composable:
+    """The statement with the sums of a histogram, bucket by bucket."""
+    one = sql.SQL("coalesce(sum({}[{}]), 0)::bigint")
+    name = sql.Identifier(column)
+    return statement.format(
+        sums=sql.SQL(", ").join(one.format(name, sql.Literal(n)) for n in range(1, BUCKETS + 1))
+    )
+
+
+class PostgresOperationsBook:
+    """Reads only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def usage(self, kind: UsageKind, since: datetime, until: datetime) -> Sequence[Usage]:
+        rows = self._rows(_sums(_USAGE, "latency"), kind=kind, since=since, until=until)
+        return [
+            Usage(kind, name, calls, errors, seconds, tuple(counts))
+            for _, name, calls, errors, seconds, *counts in rows
+        ]
+
+    def timings(self, since: datetime, until: datetime) -> Sequence[Timing]:
+        rows = self._rows(_sums(_TIMINGS, "counts"), since=since, until=until)
+        return [
+            Timing(page, kind, name, seconds, tuple(counts))
+            for page, kind, name, seconds, *counts in rows
+        ]
+
+    def active_users(self, since: date, until: date) -> Sequence[tuple[date, int]]:
+        return [(row[0], row[1]) for row in self._rows(_ACTIVE, since=since, until=until)]
+
+    def deployments(self, limit: int) -> Sequence[Deployment]:
+        return [Deployment(*row) for row in self._rows(_DEPLOYMENTS, limit=limit)]
+
+    def log(self, query: LogQuery, limit: int) -> Sequence[LogRecord]:
+        rows = self._rows(
+            _LOG,
+            levels=list(LEVELS[LEVELS.index(query.level) :]),
+            text=query.text,
+            request_id=query.request_id,
+            since=query.since,
+            until=query.until,
+            limit=limit,
+            offset=limit * (max(1, query.page) - 1),
+        )
+        return [LogRecord(*row) for row in rows]
+
+    def pipeline(self) -> Sequence[PipelineMetric]:
+        return [PipelineMetric(*row) for row in self._rows(_PIPELINE)]
+
+    def ingest(self) -> Sequence[Ingest]:
+        def ask(link: Connection) -> list[Ingest]:
+            sessions: dict[int, list[tuple[str, int]]] = defaultdict(list)
+            for source, calendar, session in _fetch(link, _SESSIONS, {}):
+                sessions[source].append(
+                    (calendar, (session - date(1970, 1, 1)).days * 86_400 * 10**6)
+                )
+            return [
+                Ingest(" ".join(filter(None, (name, feed))), microseconds(ts), tuple(sessions[id]))
+                for id, name, feed, ts in _fetch(link, _NEWEST, {})
+            ]
+
+        return self._database.read(ask)
+
+    def queues(self) -> Sequence[Queue]:
+        return [Queue(*row) for row in self._rows(_QUEUES)]
+
+    def worker_seen(self) -> float | None:
+        [(seconds,)] = self._rows(_WORKER)
+        return None if seconds is None else float(seconds)
+
+    def digest_sent(self) -> datetime | None:
+        [(moment,)] = self._rows(_DIGEST)
+        return moment if isinstance(moment, datetime) else None
+
+    def _rows(self, statement: str | sql.Composable, **values: Any) -> list[tuple[Any, ...]]:
+        return self._database.read(lambda link: _fetch(link, statement, values))
+
+
+def _fetch(
+    link: Connection, statement: str | sql.Composable, values: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    with link.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
