@@ -34,8 +34,11 @@ COMMANDS = (
     Command(
         "worker",
         "worker",
-        "do what is due at its time: the daily digest, and letting go what was kept long enough",
+        "watch and alert; send the daily digest, and let go what was kept long enough",
         "worker --once",
+    ),
+    Command(
+        "alerts", "alerts", "try the channels of alerts; list, silence, preview", "alerts list"
     ),
     Command(
         "release", "release", "migrate the database and record what runs now", "release --json"

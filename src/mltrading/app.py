@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from datetime import time
 from functools import partial
 
 from dash import Dash
@@ -10,6 +11,7 @@ from dash import Dash
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.alerts import PostgresAlerts
 from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
@@ -24,13 +26,14 @@ from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.observing import observe
+from mltrading.paging import FileConfig
 from mltrading.services import Services
+from mltrading.services.alerts import AlertHistoryJob
 from mltrading.services.audit import Audit
-from mltrading.services.digest import DailyDigest
+from mltrading.services.digest import DailyDigest, DigestMoment
 from mltrading.services.health import Health, Running
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
-from mltrading.services.ports import Channel
 from mltrading.services.ports.privacy import Confirmation
 from mltrading.services.privacy import Privacy
 from mltrading.services.retention import Retainer, RetentionJob
@@ -96,19 +99,30 @@ def warm(market: Market) -> None:
 
 
 def build_jobs(
-    settings: Settings, url: str, owner_url: str, channels: Sequence[Channel], digest_hour: int
+    settings: Settings,
+    url: str,
+    owner_url: str,
+    config: FileConfig | None,
+    digest_hour: int | None = None,
 ) -> JobRunner:
-    """What `mltrading worker` does by itself, told to `channels`."""
+    """What `mltrading worker` does by itself at a time, told to the channels of `config` (None:
+    nobody is told)."""
     database, clock = Database(url, 1), SystemClock()
     owner = database if owner_url == url else Database(owner_url, 1)
+
+    def moment() -> DigestMoment:
+        known = config.digest_moment() if config else DigestMoment()
+        return known if digest_hour is None else replace(known, at=time(digest_hour))
+
     digest = DailyDigest(
         settings.environment,
-        channels,
+        config.digest_channels if config else tuple,
         PostgresSymbols(database),
         KeptCalendars(settings.home / "calendars"),
         PostgresDayBook(database),
         clock,
-        digest_hour,
+        moment,
     )
     retention = RetentionJob(Retainer(PostgresPrivacy(database, owner), settings.retention))
-    return JobRunner([digest, retention], PostgresJobRuns(database), clock)
+    history = AlertHistoryJob(PostgresAlerts(database))
+    return JobRunner([digest, retention, history], PostgresJobRuns(database), clock)

@@ -7,8 +7,8 @@ import os
 import platform
 import secrets
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from mltrading.adapters.app_probe import HttpAppProbe
@@ -37,7 +37,7 @@ from mltrading.services.digest import DigestMoment
 from mltrading.services.ports.alerts import Heartbeat, Leased
 from mltrading.settings import Settings
 from mltrading.utils.clock import SystemClock
-from mltrading.utils.message import SEVERITIES, Destination, Outcome
+from mltrading.utils.message import SEVERITIES, Destination, Message, Outcome, Severity
 
 Told = Callable[[Leased, Outcome], object]
 
@@ -86,6 +86,10 @@ class FileConfig:
     def problem(self) -> str:
         return self._file.problem
 
+    def read_again(self) -> None:
+        """Whatever the time stamp of the file says."""
+        self._file.read_again()
+
     def ruleset(self) -> Ruleset:
         alerting = self._file.current()
         if self._known is None or self._known[0] is not alerting:
@@ -106,11 +110,32 @@ class FileConfig:
     def digest_channels(self) -> Sequence[Channel]:
         return [self.channels.open(one) for one in self.ruleset().destinations["info"]]
 
+    def channels_of_file(self) -> Mapping[Severity, tuple[Destination, ...]]:
+        """All that the file names, whether they can be used or not."""
+        return self._file.current().channels
+
+    def named(self, severities: Iterable[Severity]) -> list[tuple[Severity, Destination]]:
+        """Each channel of the file once, with the first of these severities that it hears of."""
+        given, found = self.channels_of_file(), dict[Destination, Severity]()
+        for severity in severities:
+            for one in given[severity]:
+                found.setdefault(one, severity)
+        return [(severity, one) for one, severity in found.items()]
+
     def problems(self) -> list[str]:
         """Why channels of the file can not be used, one line each."""
-        given = self._file.current().channels
-        named = dict.fromkeys(one for severity in SEVERITIES for one in given[severity])
+        named = [one for _, one in self.named(SEVERITIES)]
         return [problem for one in named if (problem := self.channels.problem(one))]
+
+    def try_out(self, to: Destination, message: Message) -> str:
+        """What became of the message there; an incident that it opens is ended at once."""
+        problem = self.channels.problem(to)
+        if problem is not None:
+            return problem
+        outcome = self.channels.open(to).send(message)
+        if outcome.delivered and to.kind == "pagerduty":
+            outcome = self.channels.open(to).send(replace(message, resolved=True, id=new_id()))
+        return outcome.reason or outcome.state
 
     @property
     def watchdog_seconds(self) -> float:

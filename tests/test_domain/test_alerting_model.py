@@ -1,5 +1,5 @@
-"""Whatever happens in whatever order, the promises hold. Each is checked against a log that the test
-keeps by itself, not against what the engine remembers."""
+"""Whatever happens in whatever order, the promises hold. Each is checked against a log that the
+test keeps by itself, not against what the engine remembers."""
 
 from __future__ import annotations
 

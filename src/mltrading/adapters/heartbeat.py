@@ -1,4 +1,4 @@
-"""Tells a dead man's switch that alerts are evaluated. When it hears nothing it tells people itself."""
+"""Tells a dead man's switch that alerts are evaluated. Hearing nothing, it tells people itself."""
 
 from __future__ import annotations
 

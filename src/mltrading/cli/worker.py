@@ -1,5 +1,5 @@
-"""`mltrading worker`: the process that does things at their time: the daily digest, and letting go
-what was kept for long enough."""
+"""`mltrading worker`: the process that watches and alerts, and does things at their time: the daily
+digest, and letting go what was kept for long enough."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from mltrading.alerting import parse_alerting_file
-from mltrading.cli.database import migrated
+from mltrading.cli.database import Access, open_database
 from mltrading.cli.start import configured
+from mltrading.cli.watching import Watching
 from mltrading.errors import DatabaseUnavailable
-from mltrading.files import alerting_path
-from mltrading.services.digest import HOUR_UTC
+from mltrading.paging import FileConfig, Watch, build_config, build_watch
+from mltrading.services.ports.alerts import Leased
 from mltrading.settings import Settings
 from mltrading.utils import logs
+from mltrading.utils.message import Outcome
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
-    from mltrading.adapters.channels import Channel
     from mltrading.services.jobs import JobRunner
 
 LOOK_EVERY_SECONDS = 30.0
@@ -35,13 +35,17 @@ STOP_SECONDS = 0.3  # that what is under way may still take after a signal
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--once", action="store_true", help="do what is due now, and end")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="do the jobs that are due now, and end; alerts need a worker that stays",
+    )
     parser.add_argument(
         "--digest-hour",
         type=hour,
-        default=HOUR_UTC,
         metavar="HOUR",
-        help=f"hour of UTC at which the daily digest is sent (default: {HOUR_UTC})",
+        help="hour at which the daily digest is sent, in the time zone of alerting.yml (default: as"
+        " alerting.yml says)",
     )
     parser.set_defaults(run=run)
 
@@ -54,54 +58,80 @@ def hour(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = configured()
-    channels = info_channels(settings)
+    config = usable_config(settings)
     with ExitStack() as opened:
         with Progress() as step:
-            access = opened.enter_context(migrated(settings, step))
+            access = open_database(settings, step)
+            opened.callback(access.close)
+            missing = not upgraded(access, step, needed=arguments.once)
         from mltrading.app import build_jobs
 
-        jobs = build_jobs(settings, access.url, access.owner_url, channels, arguments.digest_hour)
+        jobs = build_jobs(settings, access.url, access.owner_url, config, arguments.digest_hour)
         if arguments.once:
             return 1 if do_due(jobs) else 0
         if settings.monitoring.enabled:
             from mltrading.observing import build_sampler, own_database
 
-            build_sampler(settings, own_database(url), "worker").start()
-        work_until_told(jobs)
+            build_sampler(settings, own_database(access.url), "worker").start()
+        watch = build_watch(settings, access.url, config, tell) if config else None
+        due = Due(jobs, access if missing else None)
+        work_until_told(due.look, watch, config)
     # What is under way keeps its thread, and taking the interpreter apart would take a second.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def info_channels(settings: Settings) -> list[Channel]:
-    """The channels of severity info that can be used; the others are named on stderr."""
-    from mltrading.adapters.channels import NotSet, open_channel
-    from mltrading.adapters.channels.retrying import Bounded
-
+def usable_config(settings: Settings) -> FileConfig | None:
+    """Who is told, where alerts are on; the channels that can not be used are named on stderr."""
     if not (settings.monitoring.enabled and settings.monitoring.alerts):
         warn(f"monitoring.alerts is off in {settings.environment}: nothing is sent")
-        return []
-    found: list[Channel] = []
-    environment = {name: value.get_secret_value() for name, value in settings.channels.items()}
-    for one in parse_alerting_file(alerting_path(settings.config))["info"]:
-        try:
-            found.append(Bounded(open_channel(one.kind, one.target, environment)))
-        except NotSet as error:
-            warn(f"{one.kind} {one.target} skipped: {error}")
-    if not found:
+        return None
+    config = build_config(settings)
+    for problem in config.problems():
+        warn(problem)
+    if not config.digest_channels():
         warn("no channel for information can be used: nothing is sent")
-    return found
+    return config
 
 
-def work_until_told(jobs: JobRunner) -> None:
-    """Do what is due until SIGTERM or SIGINT, which end the process within a second: what is
-    under way then is claimed for some minutes, and a next worker takes it up."""
+def upgraded(access: Access, step: Progress, *, needed: bool) -> bool:
+    """Whether the schema is there. A worker that stays waits for its database: it is the one that
+    tells people of its absence."""
+    try:
+        access.upgrade(step)
+    except DatabaseUnavailable as error:
+        if needed:
+            raise
+        warn(str(error))
+        return False
+    return True
+
+
+class Due:
+    """What is due; before it the migrations, where the database was away at the start."""
+
+    def __init__(self, jobs: JobRunner, missing: Access | None) -> None:
+        self._jobs = jobs
+        self._missing = missing
+
+    def look(self) -> None:
+        if self._missing is not None:
+            self._missing.upgrade(lambda _: None)
+            self._missing = None
+        do_due(self._jobs)
+
+
+def work_until_told(
+    look: Callable[[], object], watch: Watch | None = None, config: FileConfig | None = None
+) -> None:
+    """Do what is due, and watch, until SIGTERM or SIGINT, which end the process within a second:
+    what is under way then is claimed for some minutes, and a next worker takes it up."""
     stop, failed = threading.Event(), []
 
     def work() -> None:
         try:
-            look_again_and_again(lambda: do_due(jobs), stop)
+            look_again_and_again(look, stop)
         except BaseException as error:  # it is raised where the outcome is waited for
             failed.append(error)
         finally:
@@ -111,6 +141,12 @@ def work_until_told(jobs: JobRunner) -> None:
         signal.signal(number, lambda *_: stop.set())
     worker = threading.Thread(target=work, name="worker", daemon=True)
     worker.start()
+    if watch is not None and config is not None:
+        watching = Watching(watch, config, stop, say, warn)
+        signal.signal(signal.SIGHUP, lambda *_: watching.read_again())
+        watching.start()
+    else:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     say("started")
     stop.wait()
     worker.join(STOP_SECONDS)
@@ -120,13 +156,19 @@ def work_until_told(jobs: JobRunner) -> None:
 
 
 def look_again_and_again(look: Callable[[], object], stop: threading.Event) -> None:
-    """Look for what is due until `stop`; an absent database is said and waited for."""
+    """Look for what is due until `stop`; an absent database is said once, and waited for."""
+    said = ""
     while not stop.is_set():
         pause = LOOK_EVERY_SECONDS
         try:
             look()
+            if said:
+                say("the database answers again")
+            said = ""
         except DatabaseUnavailable as error:
-            warn(str(error))
+            if not said:
+                warn(str(error))
+            said = str(error)
             pause = AGAIN_AFTER_SECONDS
         stop.wait(pause)
 
@@ -142,6 +184,17 @@ def do_due(jobs: JobRunner) -> int:
             again = "to be tried again" if outcome.state == "retry" else "given up"
             warn(f"{what}: {outcome.reason}; {again}")
     return failed
+
+
+def tell(leased: Leased, outcome: Outcome) -> None:
+    """What came of an attempt to send an alert."""
+    queued = leased.queued
+    what = f"{queued.message.title} ({queued.message.id[:8]}) to {queued.destination.name}"
+    if outcome.delivered:
+        say(f"{what}: delivered")
+    else:
+        again = "to be tried again" if outcome.state == "retry" else "given up"
+        warn(f"{what}: {outcome.reason}; {again}")
 
 
 def say(text: str) -> None:

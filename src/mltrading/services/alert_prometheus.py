@@ -16,7 +16,7 @@ from mltrading.domain.alerting.notices import (
 )
 from mltrading.domain.alerting.rules import ALL, Rule
 from mltrading.domain.alerting.words import RUNBOOK, anchor
-from mltrading.utils.message import Destination
+from mltrading.utils.message import Destination, Severity
 
 Document = dict[str, object]
 
@@ -74,12 +74,13 @@ def expression(rule: Rule) -> str:
 
 
 def alertmanager_document(
-    rules: Sequence[Rule], channels: Mapping[str, Sequence[Destination]]
+    rules: Sequence[Rule], channels: Mapping[Severity, Sequence[Destination]]
 ) -> Document:
     """Routes, receivers and inhibitions, as the channels of alerting.yml."""
     routes: list[Document] = []
     receivers: list[Document] = [{"name": "nobody"}]
-    for severity in ("critical", "warning"):
+    severities: tuple[Severity, ...] = ("critical", "warning")
+    for severity in severities:
         for number, to in enumerate(channels.get(severity, ()), 1):
             name = f"{severity}-{number}-{to.kind}"
             receivers.append({"name": name, **_receiver(to, severity)})

@@ -154,7 +154,7 @@ def measured_finding(rule: Rule, window: Window) -> Finding:
 
 
 def alone(rules: Iterable[Rule], probes: Probes, down: str) -> list[Evaluation]:
-    """What can be said without the database. `down`: why it counts as down; "" where it does not."""
+    """What can be said without the database. `down`: why that counts as down; "": it does not."""
     found = []
     for rule in rules:
         if rule.condition.signal == "database_down":

@@ -16,9 +16,11 @@ from mltrading.services.alert_preview import Foreseen, foresee
 from mltrading.services.ports.alerts import AlertConfig, AlertStore, QueueState
 from mltrading.services.ports.audit import AuditEvent, Origin
 from mltrading.services.ports.operations import RAW_DAYS, Samples
+from mltrading.utils.message import DELIVERED, Outcome
 from mltrading.utils.monitoring import monitor_performance
 
 MOST_EVENTS = 1_000
+HOUR_UTC = 4
 NOWHERE = Origin()
 _ORDER = {
     state: number
@@ -114,3 +116,22 @@ class Alerts:
         """Those of alerting.yml that hold now."""
         actor.require(Permission.MODIFY_SETTINGS)
         return self._config.ruleset().rules
+
+
+class AlertHistoryJob:
+    """The job (services.jobs) that gives up, each day, what of alerts was kept for long enough."""
+
+    name = "alert-history"
+    targets: Sequence[str] = ("database",)
+
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
+
+    def due(self, now: datetime) -> datetime | None:
+        """The newest such hour: what was missed is caught up with."""
+        moment = now.replace(hour=HOUR_UTC, minute=0, second=0, microsecond=0)
+        return moment if now >= moment else moment - timedelta(days=1)
+
+    def perform(self, target: str, due_at: datetime) -> Outcome:
+        self._store.tidy()
+        return DELIVERED

@@ -67,10 +67,9 @@ _KEEP_ALERT = sql.SQL(
     true_at = EXCLUDED.true_at, false_since = EXCLUDED.false_since, fired_at = EXCLUDED.fired_at,
     resolved_at = EXCLUDED.resolved_at, errors = EXCLUDED.errors, muted_by = EXCLUDED.muted_by"""
 ).format(alert=rows.ALERT)
-_KEEP_TOLD = sql.SQL(
-    """INSERT INTO alert_told ({told}) VALUES %s
-    ON CONFLICT (key, kind, target) DO UPDATE SET at = EXCLUDED.at, opened_id = EXCLUDED.opened_id"""
-).format(told=rows.TOLD)
+_KEEP_TOLD = sql.SQL("""INSERT INTO alert_told ({told}) VALUES %s
+    ON CONFLICT (key, kind, target)
+    DO UPDATE SET at = EXCLUDED.at, opened_id = EXCLUDED.opened_id""").format(told=rows.TOLD)
 _FORGET_TOLD = """DELETE FROM alert_told USING (VALUES %s) AS gone (key, kind, target)
     WHERE alert_told.key = gone.key AND alert_told.kind = gone.kind
         AND alert_told.target = gone.target"""

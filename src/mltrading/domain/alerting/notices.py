@@ -213,7 +213,7 @@ class Planner:
         bundle.told = {}
 
     def _wait(self, since: datetime, seconds: float) -> bool:
-        """Whether so much time has yet to pass. A moment in the future is of a clock that was set."""
+        """Whether so much time has yet to pass. A moment to come is of a clock that was set."""
         passed = moved_by(since, self._now)
         if 0 <= passed < seconds:
             self._plan.look_at.append(since + timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""What has to be true for an alert. Data: of alerting.yml, or the conditions that hold without it."""
+"""What has to be true for an alert: data of alerting.yml, or what holds without it."""
 
 from __future__ import annotations
 

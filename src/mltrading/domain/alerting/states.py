@@ -171,7 +171,7 @@ def _unknown(alert: Alert) -> Alert:
 
 
 def _failed(alert: Alert, finding: Finding) -> Alert:
-    """An error is a gap: what was pending waits for the next evaluation, up to the third in a row."""
+    """An error is a gap: what was pending waits for the next evaluation, up to the third error."""
     erred = replace(alert, said=finding.said, errors=alert.errors + 1)
     if alert.open:
         return replace(erred, false_since=None)

@@ -174,8 +174,8 @@ def _evaluate(
 
 
 def _broken(alerts: Iterable[Alert], untried: Set[str]) -> Evaluation:
-    """That a rule can not be evaluated is an alert of its own. Of the untried, nothing is known that
-    was not known before."""
+    """That a rule can not be evaluated is an alert of its own. Of the untried, nothing is known
+    that was not known before."""
     findings: dict[Labels, Finding] = {}
     for alert in alerts:
         if alert.rule == RULE_BROKEN.name:

@@ -79,8 +79,8 @@ class Spool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Of one receiver: messages that wait, the age of the oldest, those that were given up in a day,
-    and what the newest trouble was."""
+    """Of one receiver: messages that wait, the age of the oldest, how many were given up in a day,
+    and what the newest of them met."""
 
     destination: Destination
     waiting: int
@@ -97,7 +97,7 @@ class AlertStore(Protocol):
         """The present moment, where `holder` leads for the next `seconds`; None: another does."""
 
     def turn(self, holder: str, decide: Callable[[Book, datetime], Changes]) -> Changes | None:
-        """What `decide` makes of the book, kept in the transaction that read it, messages too; it
+        """What `decide` makes of the book, kept in the transaction that read it, messages too. It
         runs once. None: `holder` leads no more, and nothing was kept."""
 
     def adopt(self, spooled: Spooled) -> bool:
