@@ -1,4 +1,5 @@
-"""Get what the tests need besides Python packages: two browsers, and the accessibility rules.
+"""Get what the tests need besides Python packages: two browsers, the accessibility rules, and the
+programs that judge files for Prometheus.
 
 `python -m tools.setup_tests`. On Debian and Ubuntu as root the browsers are installed with apt;
 elsewhere what is missing is named, and with CI set that is an error.
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 
+from tools import prometheus
 from tools.bootstrap import SetupFailed, install_command, run_step
 from tools.browsers import BROWSERS, missing
 
@@ -26,10 +28,22 @@ def main() -> None:
     if wanted and shutil.which("apt-get") and os.geteuid() == 0:
         _install(wanted)
     reasons = [reason for name in BROWSERS if (reason := missing(name))]
+    reasons += [reason for name in prometheus.PACKAGES if (reason := _fetched(name))]
     for reason in reasons:
         sys.stderr.write(f"{reason}\n")
     if reasons and os.environ.get("CI"):
-        raise SetupFailed("with CI set both browsers are required")
+        raise SetupFailed("with CI set all of them are required")
+
+
+def _fetched(name: str) -> str | None:
+    """Why a program of Prometheus can not be had; None where it is there now."""
+    reason = prometheus.missing(name)
+    if reason is None:
+        try:
+            prometheus.program(name)
+        except SetupFailed as failure:
+            return f"{name} could not be fetched: {failure}"
+    return reason
 
 
 def _install(wanted: list[str]) -> None:

@@ -67,9 +67,9 @@ class Channels:
         try:
             self.open(to)
         except NotSet as error:
-            return f"{to.kind} {to.target} skipped: {error}"
+            return f"skipped: {error}"
         except ConfigurationError as error:
-            return f"{to.kind} {to.target} can not be used: {error}"
+            return f"can not be used: {error}"
         return None
 
 
@@ -124,8 +124,8 @@ class FileConfig:
 
     def problems(self) -> list[str]:
         """Why channels of the file can not be used, one line each."""
-        named = [one for _, one in self.named(SEVERITIES)]
-        return [problem for one in named if (problem := self.channels.problem(one))]
+        found = [(one, self.channels.problem(one)) for _, one in self.named(SEVERITIES)]
+        return [f"{one.kind} {one.target} {problem}" for one, problem in found if problem]
 
     def try_out(self, to: Destination, message: Message) -> str:
         """What became of the message there; an incident that it opens is ended at once."""

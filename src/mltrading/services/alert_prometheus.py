@@ -16,6 +16,9 @@ from mltrading.domain.alerting.notices import (
 )
 from mltrading.domain.alerting.rules import ALL, Rule
 from mltrading.domain.alerting.words import RUNBOOK, anchor
+from mltrading.services.alert_sensors import MANY_FAILURES
+from mltrading.services.summing import FAILED, HEALTH, LOST, OWN, STATIC
+from mltrading.utils import measures
 from mltrading.utils.message import Destination, Severity
 
 Document = dict[str, object]
@@ -23,8 +26,10 @@ Document = dict[str, object]
 JOB = "mltrading"
 SECRETS = "/etc/alertmanager/secrets"
 NEVER_SECONDS = 365 * 86_400.0
-REQUESTS = "mltrading_http_requests_total"
-SECONDS = "mltrading_http_request_duration_seconds"
+PREFIX = "mltrading_"
+_OTHERS = "|".join(route.replace(".", "[.]") for route in (*HEALTH, *STATIC, *OWN))
+PEOPLE = f'route!~"({_OTHERS}).*"'
+"""The requests of people, as the samples count them (services.summing)."""
 
 
 def rules_document(rules: Iterable[Rule], environment: str) -> Document:
@@ -57,20 +62,33 @@ def expression(rule: Rule) -> str:
     """The condition in PromQL. Shares are of the worst process, as everywhere."""
     over, condition = span(rule.window_seconds), rule.condition
     compared = f"{'>' if condition.above else '<'} {condition.limit:.10g}"
-    requests = f"sum(increase({REQUESTS}[{over}]))"
-    failed = f'sum(increase({REQUESTS}{{status=~"5.."}}[{over}]))'
+    requests = _increase(measures.REQUESTS, f'{PEOPLE},status!~"4.."', over)
     enough = f" and {requests} >= {rule.least_requests}" if rule.least_requests else ""
-    buckets = f"sum by (le) (rate({SECONDS}_bucket[{over}]))"
+    bucket = f"{PREFIX}{measures.REQUEST_SECONDS}_bucket{{{PEOPLE}}}"
+    quantile = f"histogram_quantile(0.95, sum by (le) (rate({bucket}[{over}])))"
+    lost = _increase(measures.DATABASE_FAILURES, f'kind=~"{"|".join(sorted(LOST))}"', over)
     return {
         "app_down": f'absent(up{{job="{JOB}"}} == 1)',
-        "database_down": "min(mltrading_database_up) == 0",
-        "error_rate": f"{failed} / {requests} {compared}{enough}",
-        "response_time": f"histogram_quantile(0.95, {buckets}) {compared}{enough}",
-        "memory": f"max(mltrading_memory_share) {compared}",
-        "cpu": f"max(avg_over_time(mltrading_cpu_share[{over}])) {compared}",
-        "disk_free": f"min(mltrading_disk_free_share) {compared}",
-        "database_failures": f"sum(increase(mltrading_database_failures_total[{over}])) {compared}",
+        "database_down": f"min({PREFIX}database_up) == 0 or {lost} >= {MANY_FAILURES}",
+        "error_rate": f"({_failed(over)}) / {requests} {compared}{enough}",
+        "response_time": f"{quantile} {compared}{enough}",
+        "memory": f"max({PREFIX}memory_used_ratio) {compared}",
+        "cpu": f"max(avg_over_time({PREFIX}cpu_used_ratio[{over}])) {compared}",
+        "disk_free": f"min({PREFIX}disk_free_ratio) {compared}",
+        "database_failures": f"{lost} {compared}",
     }[condition.signal]
+
+
+def _failed(over: str) -> str:
+    """Answers of 5xx, and callbacks that failed, which a browser is told of with a 200."""
+    answers = _increase(measures.REQUESTS, f'{PEOPLE},status=~"5.."', over)
+    outcomes = "|".join(sorted(FAILED))
+    callbacks = _increase(measures.CALLBACKS, f'outcome=~"{outcomes}"', over)
+    return f"({answers} or vector(0)) + ({callbacks} or vector(0))"
+
+
+def _increase(name: str, labels: str, over: str) -> str:
+    return f"sum(increase({PREFIX}{name}_total{{{labels}}}[{over}]))"
 
 
 def alertmanager_document(
@@ -130,7 +148,11 @@ def _inhibition(rule: Rule) -> Document:
     others = f'alertname!="{rule.name}"'
     if ALL not in rule.mutes:
         others = f'alertname=~"{"|".join(rule.mutes)}"'
-    return {"source_matchers": [f'alertname="{rule.name}"'], "target_matchers": [others]}
+    return {
+        "source_matchers": [f'alertname="{rule.name}"'],
+        "target_matchers": [others],
+        "equal": ["environment"],  # so that alerts of others are not muted
+    }
 
 
 def span(seconds: float) -> str:
