@@ -1,5 +1,5 @@
-"""The rules for Prometheus and Alertmanager: their own programs accept them, they say what our rules
-say, they name numbers that /metrics has, and they hold no secret."""
+"""The rules for Prometheus and Alertmanager: their own programs accept them, they say what our
+rules say, they name numbers that /metrics has, and they hold no secret."""
 
 from __future__ import annotations
 

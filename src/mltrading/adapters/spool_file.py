@@ -41,10 +41,17 @@ class SpoolFile:
             self._lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.close()
             return False
         except OSError as error:
             log.warning("alerts can not be kept in %s: %s", self._path.parent, error.strerror)
         return True
+
+    def close(self) -> None:
+        """Leave the lock to others."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def load(self) -> Spooled | None:
         try:

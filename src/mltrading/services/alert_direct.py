@@ -148,7 +148,10 @@ class DirectAlerts:
         with self._lock:
             if self._handing_in:
                 return []
+            before = self._known
             self._give_up()
+            if self._known is not before:
+                self._save()
             taken: dict[Destination, Leased] = {}
             for one in self._due(kinds, busy):
                 to = one.queued.destination
