@@ -23,11 +23,12 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run security test unit regression matrix-row test-delivery test-deployed build test-wheel smoke check image bench screenshots lock clean FORCE
+.PHONY: help run security test test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check image bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
 	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
+	@echo 'make test-faults  what is killed, stopped and waited for, with figures'
 	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
 	@echo 'make unit, make regression BROWSER=firefox, make matrix-row PG=16 BROWSER=firefox  its parts'
 	@echo 'make test-deployed URL=https://...  the integration tests of a release that runs there'
@@ -64,11 +65,16 @@ PYTEST := $(BIN)/python -m pytest
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
-	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m database --ignore=tests/test_delivery
+	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m 'database and not faults' --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 2 --dist load --ignore=tests/test_delivery --cov --cov-report=term --durations=10
+	$(PYTEST) -q -n 2 --dist load -m 'not faults' --ignore=tests/test_delivery --cov --cov-report=term \
+		--durations=10
 endif
+
+# What is killed, stopped and waited for: minutes, and figures. One after another, because they time.
+test-faults: $(DEV_STAMP)
+	$(PYTEST) -q -s -m faults --ignore=tests/test_delivery --durations=10
 
 test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
 	@$(BIN)/python -m tools.setup_tests
@@ -91,7 +97,7 @@ smoke: $(DEV_STAMP)
 # processors. Coverage without browsers has to pass by itself: a click covers much and checks little.
 unit: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n logical --dist load -m 'not browser' --ignore=tests/test_delivery --cov \
+	$(PYTEST) -q -n logical --dist load -m 'not browser and not faults' --ignore=tests/test_delivery --cov \
 		--cov-report=term --cov-report=json:build/coverage.json --durations=10
 	@$(BIN)/python -m delivery metrics coverage build/coverage.json
 
@@ -107,7 +113,7 @@ matrix-row: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
 	export MLTRADING_TEST_BIN="$$programs" && \
-	$(PYTEST) -q -n logical --dist load -m '(database or smoke) and not browser' \
+	$(PYTEST) -q -n logical --dist load -m '(database or smoke) and not browser and not faults' \
 		--ignore=tests/test_delivery && \
 	$(PYTEST) -q -m browser -k '$(BROWSER) and ($(FLOWS))' --ignore=tests/test_delivery
 

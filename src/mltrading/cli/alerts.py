@@ -178,10 +178,10 @@ def lines_of(now: AlertsNow) -> Iterator[str]:
         until = f"{silence.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         yield f"silence {silence.id}: {silence.text} until {until}: {silence.reason}"
     for queue in now.queue:
-        oldest = f", the oldest for {lasting(queue.oldest_seconds)}" if queue.waiting else ""
+        oldest = f" for up to {lasting(queue.oldest_seconds)}" if queue.waiting else ""
         yield (
-            f"{queue.destination.name}: {queue.waiting} messages wait{oldest}, {queue.dead} given"
-            f" up in a day: {queue.reason or 'not tried yet'}"
+            f"{queue.destination.name}: {queue.waiting} waiting{oldest}, {queue.dead} given up in a"
+            f" day{f': {queue.reason}' if queue.reason else ''}"
         )
 
 

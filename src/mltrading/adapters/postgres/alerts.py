@@ -261,11 +261,11 @@ def _keep(cursor: Cursor, told_before: Sequence[Told], changes: Changes) -> None
 
 def _adopt(cursor: Cursor, spooled: Spooled, now: datetime) -> None:
     sent = spooled.messages
-    alerts = handed_in(spooled.alerts.values(), now)
+    alerts, told = handed_in(spooled.alerts.values(), spooled.told, now)
     _several(cursor, _KEEP_ALERT, map(rows.alert_row, alerts))
     _several(cursor, _FORGET_TOLD, _places(one for one in sent if one.queued.message.resolved))
     _several(cursor, _TOLD_DIRECTLY, _places(one for one in sent if one.state == "delivered"))
-    _several(cursor, _KEEP_TOLD, map(rows.told_row, spooled.told))
+    _several(cursor, _KEEP_TOLD, map(rows.told_row, told))
     template = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s, %s)"
     _several(cursor, _ADOPT_MESSAGE, map(rows.kept_row, spooled.messages), template)
     _several(cursor, _KEEP_EVENT, map(rows.event_row, spooled.events))

@@ -202,6 +202,8 @@ class Planner:
             return False  # it has not even heard the last one
         if all(one.muted_by for one in bundle.going_on):
             return False
+        if newest > self._now:
+            return False  # a clock was set; nobody is to be told again for that
         return not self._wait(newest, REPEAT_SECONDS[bundle.severity])
 
     def _end(self, bundle: _Bundle) -> None:
@@ -213,7 +215,8 @@ class Planner:
         bundle.told = {}
 
     def _wait(self, since: datetime, seconds: float) -> bool:
-        """Whether so much time has yet to pass. A moment to come is of a clock that was set."""
+        """Whether so much time has yet to pass. A moment to come is of a clock that was set, and no
+        reason to keep anybody waiting."""
         passed = moved_by(since, self._now)
         if 0 <= passed < seconds:
             self._plan.look_at.append(since + timedelta(seconds=seconds))

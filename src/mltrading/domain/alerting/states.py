@@ -85,7 +85,7 @@ def advance(alert: Alert, rule: Rule, finding: Finding, now: datetime) -> Alert:
         return _failed(alert, finding)
     known = replace(
         _continued(alert, now),
-        severity=rule.severity,
+        severity=finding.severity or rule.severity,
         said=finding.said,
         evaluated_at=now,
         errors=0,

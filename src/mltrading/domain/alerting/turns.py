@@ -119,10 +119,13 @@ def applied(book: Book, changes: Changes) -> Book:
     return replace(book, alerts=alerts, told=changes.told)
 
 
-def handed_in(spooled: Iterable[Alert], now: datetime) -> tuple[Alert, ...]:
-    """The alerts as they are after a time that one machine watched alone. No moment is later than
-    `now`, whatever that machine's clock said; what had begun to end begins to end again."""
-    return tuple(
+def handed_in(
+    spooled: Iterable[Alert], told: Iterable[Told], now: datetime
+) -> tuple[tuple[Alert, ...], tuple[Told, ...]]:
+    """The alerts as they are after a time that one machine watched alone, and who knows of them. No
+    moment is later than `now`, whatever that machine's clock said; what had begun to end begins to
+    end again, and the time to the next telling begins anew."""
+    alerts = tuple(
         replace(
             one,
             pending_since=_past(one.pending_since, now),
@@ -134,6 +137,7 @@ def handed_in(spooled: Iterable[Alert], now: datetime) -> tuple[Alert, ...]:
         )
         for one in spooled
     )
+    return alerts, tuple(replace(one, at=now) for one in told)
 
 
 def _past(moment: datetime | None, now: datetime) -> datetime | None:
