@@ -90,5 +90,5 @@ def _say(name: str, seconds: float, outcome: str) -> None:
 
 
 def _name(function: Callable[..., object]) -> str:
-    *_, owner, own = ("", *function.__qualname__.replace("<locals>.", "").split("."))
+    *_, owner, own = ("", *function.__qualname__.rpartition("<locals>.")[2].split("."))
     return f"{owner.lower()}.{own}" if owner else own
