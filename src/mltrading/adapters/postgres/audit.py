@@ -1,45 +1,74 @@
-"""The audit trail: each row's hash covers the row and the hash before it."""
+"""The audit trail in PostgreSQL: rows that follow one another, each hashed over the one before."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
 
 from mltrading.adapters.postgres.pool import Database
 from mltrading.services.ports.audit import AuditEvent
-from mltrading.utils.text import one_line
+from mltrading.utils.message import shorten
 
-_HEAD = "SELECT seq, hash, clock_timestamp() FROM audit_head WHERE id = 1 FOR UPDATE"
-_INSERT = """INSERT INTO audit (seq, at, actor, action, outcome, target, details, hash)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
-_ORIGIN = "INSERT INTO audit_origins (seq, address, browser) VALUES (%s, %s, %s)"
-_MOVE = "UPDATE audit_head SET seq = %s, hash = %s WHERE id = 1"
-LONGEST_BROWSER = 200
+# Arguments of audit_append (migration 0004), which numbers, stamps, hashes and inserts.
+_APPEND = """SELECT audit_append(actor, action, outcome, target, details, address, browser)
+    FROM (VALUES %s) AS events (actor, action, outcome, target, details, address, browser)"""
+# What somebody outside may have made up is cut: nobody fills the trail with one request.
+_NAME, _TARGET, _DETAIL, _DETAILS, _ADDRESS, _BROWSER = 64, 200, 300, 20, 64, 300
 
 
 def append(cursor: Cursor, event: AuditEvent) -> None:
-    """Append the event in the transaction of `cursor`, whose last act it should be."""
-    cursor.execute(_HEAD)
-    [(seq, before, at)] = cursor.fetchall()
-    details = json.dumps(dict(event.details), sort_keys=True)
-    row = (seq + 1, at, event.actor, event.action, event.outcome, event.target, details)
-    told = json.dumps([str(part) for part in row]).encode()
-    after = hashlib.sha256(bytes(before) + told).digest()
-    cursor.execute(_INSERT, (*row, after))
-    origin = (one_line(event.origin.address), one_line(event.origin.browser)[:LONGEST_BROWSER])
-    if any(origin):
-        cursor.execute(_ORIGIN, (seq + 1, *origin))
-    cursor.execute(_MOVE, (seq + 1, after))
+    """Append it to the trail in the transaction of `cursor`, as the last thing that this does: from
+    here to the commit everybody else who appends waits."""
+    append_all(cursor, [event])
+
+
+def append_all(cursor: Cursor, events: Sequence[AuditEvent]) -> None:
+    """Append them in their order, as `append` does."""
+    if events:
+        execute_values(cursor, _APPEND, [_row(event) for event in events], page_size=1000)
 
 
 class PostgresAudit:
-    """The port services.ports.audit.AuditTrail."""
+    """The port services.ports.audit.AuditTrail on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def record(self, event: AuditEvent) -> None:
+        self.record_all([event])
+
+    def record_all(self, events: Sequence[AuditEvent]) -> None:
+        """Append them in one transaction of their own."""
         with self._database.transaction() as connection, connection.cursor() as cursor:
-            append(cursor, event)
+            append_all(cursor, events)
+
+
+def _row(event: AuditEvent) -> tuple[str, ...]:
+    return (
+        _text(event.actor, _NAME),
+        _text(event.action, _NAME),
+        event.outcome,
+        _text(event.target, _TARGET),
+        _json(event.details),
+        _text(event.origin.address, _ADDRESS),
+        _text(event.origin.browser, _BROWSER),
+    )
+
+
+def _json(details: Mapping[str, str]) -> str:
+    kept = sorted(details.items())[:_DETAILS]
+    values = {_text(key, _NAME): _text(value, _DETAIL) for key, value in kept}
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _text(text: str, longest: int) -> str:
+    """One line that PostgreSQL can hold: what does not print (line ends, NUL, half a surrogate
+    pair) is written as an escape, so that nothing pretends to be another row."""
+    whole = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text[: longest + 1]
+    )
+    return shorten(whole, longest)
