@@ -46,12 +46,25 @@ def _fits(value: Any) -> bool:
 
 
 def act_button(
-    text: str, do: str, *, confirm: str | None = None, class_: str = "button", **values: str
+    text: str,
+    do: str,
+    *,
+    confirm: str | None = None,
+    class_: str = "button",
+    pressed: bool | None = None,
+    **values: str,
 ) -> list[Any]:
-    """A button that does something at once, or after a question."""
+    """A button that does something at once, or after a question. `pressed`: it is one of a choice,
+    and the chosen one does nothing."""
     return el(
-        "button", text, type="button", class_=class_, data_act=_json(do, values),
+        "button",
+        text,
+        type="button",
+        class_=class_,
+        data_act=_json(do, values),
         data_confirm=confirm,
+        aria_pressed=None if pressed is None else str(pressed).lower(),
+        disabled="disabled" if pressed else None,
     )
 
 
