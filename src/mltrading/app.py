@@ -9,25 +9,34 @@ from dash import Dash
 
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.passwords import Argon2Passwords
 from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.identity import PostgresIdentity
+from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.adapters.sealing import SecretKeySeals
+from mltrading.adapters.totp import TotpCodes
 from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.health import health_blueprint
 from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.services import Services
+from mltrading.services.accounts import Accounts
+from mltrading.services.attempts import Attempts
 from mltrading.services.digest import DailyDigest
 from mltrading.services.health import Health, Running
+from mltrading.services.identity import Identity
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
 from mltrading.settings import WEB_WORKERS, Settings
-from mltrading.utils.clock import SystemClock
+from mltrading.utils.clock import Clock, SystemClock
 
 
 def build_services(settings: Settings, url: str) -> Services:
@@ -35,12 +44,35 @@ def build_services(settings: Settings, url: str) -> Services:
     # At busy moments a pool doubles, so each worker keeps half of its share.
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
+    passwords = Argon2Passwords()
     return Services(
         market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
+        identity=build_identity(settings, database, passwords, clock),
+        accounts=Accounts(PostgresIdentity(database), passwords),
         features=settings.features,
         calendars=calendars,
         clock=clock,
+    )
+
+
+def build_identity(
+    settings: Settings, database: Database, passwords: Argon2Passwords, clock: Clock
+) -> Identity | None:
+    """Signing in; None where nobody does."""
+    if not settings.sign_in or settings.secret_key is None:
+        return None
+    trail = PostgresAudit(database)
+    limits = settings.limits
+    attempts = Attempts(PostgresLimiter(database), trail, limits.account, limits.address)
+    return Identity(
+        PostgresIdentity(database),
+        passwords,
+        TotpCodes(),
+        SecretKeySeals(settings.secret_key.get_secret_value(), clock),
+        attempts,
+        trail,
+        clock,
     )
 
 

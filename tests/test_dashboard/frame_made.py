@@ -105,6 +105,8 @@ def make_dashboard(market: object, comparison: bool = True) -> Dash:
     services: Any = Services(
         market=market,  # type: ignore[arg-type]
         health=None,  # type: ignore[arg-type]  # no page asks for it
+        identity=None,
+        accounts=None,  # type: ignore[arg-type]
         features=Features(comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),
