@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from urllib.parse import quote
 
-from flask import Response, redirect, render_template, request
+from flask import Response, render_template, request
 
 RETRY_SECONDS = 2  # as often as the page asks while the database is away
-OUTAGE = "The database does not answer; try again in a moment"
+OUTAGE = "the database does not answer; try again in a moment"
 
 
 def refusal(status: int, text: str, again_after_seconds: float | None = None) -> Response:
@@ -20,27 +20,23 @@ def refusal(status: int, text: str, again_after_seconds: float | None = None) ->
 
 
 def outage(document: bool) -> Response:
-    """The database is away, so nobody can say who asks. static/js/network.js knows it by its
-    header, and brings the page back."""
+    """The database is away, so nobody can say who asks. static/js/network.js knows the answer by
+    its header, and brings the page back; a document asks again by itself."""
+    response = refusal(503, OUTAGE, RETRY_SECONDS)
     if document:
         response = Response(render_template("outage.html", seconds=RETRY_SECONDS), 503)
         response.headers["Retry-After"] = str(RETRY_SECONDS)
-    else:
-        response = refusal(503, OUTAGE, RETRY_SECONDS)
     response.headers["X-Outage"] = "database"
     return response
+
+
+def onward(place: str, status: int = 303) -> Response:
+    """Send the browser to a path of this site."""
+    return Response(status=status, headers={"Location": place})
 
 
 def to_sign_in() -> Response:
     """Send a person to /login, and from there back to what was asked for."""
     wanted = request.full_path.removesuffix("?") if request.method == "GET" else "/"
     place = "" if wanted == "/" else f"?next={quote(wanted, safe='/')}"
-    response = redirect(f"/login{place}", 302)
-    assert isinstance(response, Response)
-    return response
-
-
-def in_words(seconds: float) -> str:
-    """A span to wait, rounded up: "12 s", "4 min"."""
-    whole = max(1, math.ceil(seconds))
-    return f"{whole} s" if whole < 120 else f"{math.ceil(whole / 60)} min"
+    return onward(f"/login{place}", 302)

@@ -16,8 +16,8 @@ CALLBACKS = "/_dash-update-component"
 @dataclass(frozen=True, slots=True)
 class Route:
     """`document`: a person opens it, and is sent to /login first where need be. `page`: the page
-    at the path asked for may ask for more. `limited`: counts as a callback does, for what costs
-    as much. `health`: answered over plain HTTP too."""
+    at the path asked for may ask for more. `limited`: costs as much as a callback, and may be asked
+    for as often; by an address where nobody is signed in. `health`: answered by plain HTTP too."""
 
     right: Right
     document: bool = False
@@ -28,6 +28,7 @@ class Route:
 
 _OPEN = Route(Access.PUBLIC)
 _OPEN_DOCUMENT = Route(Access.PUBLIC, document=True)
+_LIMITED_DOCUMENT = Route(Access.PUBLIC, document=True, limited=True)
 _SESSION = Route(Access.SIGNED_IN)
 _PAGE = Route(Access.SIGNED_IN, document=True, page=True)
 _HEALTH = Route(Access.PUBLIC, health=True)
@@ -50,8 +51,8 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/health/ready": _HEALTH,
         "/login": _OPEN_DOCUMENT,
         "/logout": _OPEN_DOCUMENT,
-        "/password/<link>": _OPEN_DOCUMENT,
-        "/openid/begin": _OPEN_DOCUMENT,
-        "/openid/back": _OPEN_DOCUMENT,
+        "/password/<link>": _LIMITED_DOCUMENT,
+        "/openid/begin": _LIMITED_DOCUMENT,
+        "/openid/back": _LIMITED_DOCUMENT,
     }
 )

@@ -11,8 +11,8 @@ class Web:
 
     `exposed`: staging and production, which are reached by HTTPS alone. `secret` signs what is
     kept in the browser, and is set wherever `sign_in` or `csrf` is. `proxy`: one trusted proxy is
-    in front and says who asks. `callback_limit`, `address_limit`: (times, seconds) in which a user
-    may fire one callback, and an address may ask what needs no session; None: as often as wanted.
+    in front and says who asks. `limits`: how often (times, in seconds) a user may fire one
+    callback, and an address may ask for what needs no session; None: as often as they like.
     """
 
     exposed: bool = False
@@ -20,8 +20,7 @@ class Web:
     secret: str = ""
     proxy: bool = False
     csrf: bool = False
-    callback_limit: tuple[int, int] | None = None
-    address_limit: tuple[int, int] | None = None
+    limits: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     def cookie(self, name: str) -> str:
         """The full name of a cookie. With its prefix a browser takes it from this host by HTTPS
