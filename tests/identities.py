@@ -15,13 +15,17 @@ from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.adapters.totp import TotpCodes
+from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
-from mltrading.services.identity import Identity, SignedIn, totp_purpose
+from mltrading.services.identity import Identity, SignedIn, Tools
+from mltrading.services.own_account import totp_purpose
 from mltrading.services.ports.audit import Origin
+from mltrading.services.tokens import new_token, token_hash
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SECRET_KEY = "0123456789abcdef" * 4
 PASSWORD = "nineteen blue herons"
+NEW_PASSWORD = "eleven quiet otters"
 HOME = Origin("203.0.113.7", "Firefox")
 CHEAP = Argon2Passwords(memory_kib=64, passes=1)
 
@@ -55,14 +59,17 @@ class People:
         self.seals = SecretKeySeals(SECRET_KEY, self.clock)
         self.limiter = PostgresLimiter(self.database, draw=lambda: 1.0)
         self.identity = Identity(
-            self.store,
-            self.passwords,
-            TotpCodes(),
-            self.seals,
-            Attempts(self.limiter, self.trail, self.by_account, self.by_address),
-            self.trail,
-            self.clock,
+            Tools(
+                self.store,
+                self.passwords,
+                TotpCodes(),
+                self.seals,
+                Attempts(self.limiter, self.trail, self.by_account, self.by_address),
+                self.trail,
+                self.clock,
+            )
         )
+        self.accounts = Accounts(self.store, self.passwords)
 
     def add(self, name: str, role: str = "viewer", password: str | None = PASSWORD) -> str:
         """An account `name`@example.com; its id is `name`."""
@@ -79,6 +86,24 @@ class People:
         sealed = self.seals.seal(totp_purpose(name), secret)
         self.run("UPDATE users SET totp_secret = %s WHERE subject = %s", (sealed, name))
         return secret
+
+    def link(self, name: str) -> str:
+        """A one-time link of the account, as a reset issues it; the password stays."""
+        token = new_token()
+        with self.store.change() as change:
+            change.hold(name)
+            change.add_link(name, token_hash(token) or b"", 24 * 3600)
+        return token
+
+    def symbol(self, code: str, shared: bool = False) -> None:
+        """A symbol without bars."""
+        self.run(
+            "INSERT INTO symbols (code, name, exchange, calendar, timezone, sector, industry,"
+            " currency) VALUES (%s, '', '', '', 'UTC', '', '', 'USD')",
+            (code,),
+        )
+        if shared:
+            self.run("INSERT INTO shared_symbols SELECT id FROM symbols WHERE code = %s", (code,))
 
     def code(self, secret: str, steps: int = 0) -> str:
         """The code that an app with the secret shows, `steps` half minutes from now."""

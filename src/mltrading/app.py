@@ -31,7 +31,7 @@ from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
 from mltrading.services.digest import DailyDigest
 from mltrading.services.health import Health, Running
-from mltrading.services.identity import Identity
+from mltrading.services.identity import Identity, Tools
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
@@ -65,7 +65,7 @@ def build_identity(
     trail = PostgresAudit(database)
     limits = settings.limits
     attempts = Attempts(PostgresLimiter(database), trail, limits.account, limits.address)
-    return Identity(
+    tools = Tools(
         PostgresIdentity(database),
         passwords,
         TotpCodes(),
@@ -74,6 +74,7 @@ def build_identity(
         trail,
         clock,
     )
+    return Identity(tools)
 
 
 def create_app(settings: Settings, url: str) -> Dash:

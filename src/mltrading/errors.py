@@ -36,11 +36,11 @@ class Conflict(MLTradingError):
 
 
 class SignInRefused(MLTradingError):
-    """E-mail, password or provider do not open a session; it does not say which of them is wrong."""
+    """E-mail, password or provider open no session; it does not say which of them is wrong."""
 
 
 class CodeNeeded(MLTradingError):
-    """The password was right; the code of the second factor is missing, wrong or was used before."""
+    """The password was right; the code of the second factor is missing, wrong or was used."""
 
 
 class TooManyAttempts(MLTradingError):

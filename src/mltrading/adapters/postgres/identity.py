@@ -12,10 +12,34 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.identity_change import ACCOUNT, PostgresIdentityChange, account
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.symbols import storable
+from mltrading.domain.access import Role
 from mltrading.errors import DatabaseUnavailable
-from mltrading.services.ports.identity import Account, IdentityChange, OpenSession
+from mltrading.services.ports.identity import (
+    Account,
+    IdentityChange,
+    OpenSession,
+    SessionInfo,
+    UserInfo,
+)
 
 _BY_EMAIL = sql.SQL("SELECT {account} FROM users WHERE email = %s").format(account=ACCOUNT)
+_BY_ID = sql.SQL("SELECT {account} FROM users WHERE subject = %s").format(account=ACCOUNT)
+_LINK_HOLDER = sql.SQL("""SELECT {account} FROM password_links JOIN users ON users.id = user_id
+    WHERE token_hash = %s AND expires_at > now() AND disabled_at IS NULL""").format(account=ACCOUNT)
+_USERS = """SELECT subject, email, role, disabled_at IS NOT NULL, password_hash IS NOT NULL,
+        totp_secret IS NOT NULL, issuer, users.created_at, count(sessions.id), max(seen_at)
+    FROM users LEFT JOIN sessions ON users.id = user_id AND expires_at > now()
+        AND seen_at > now() - make_interval(secs => %(idle)s)
+    GROUP BY users.id ORDER BY email COLLATE "C" """
+_SESSIONS = """SELECT sessions.id, road, sessions.created_at, seen_at, address, browser,
+        extract(epoch FROM now() - sessions.created_at)::float8
+    FROM sessions JOIN users ON users.id = user_id
+    WHERE subject = %(subject)s AND expires_at > now()
+        AND seen_at > now() - make_interval(secs => %(idle)s)
+    ORDER BY sessions.created_at DESC, sessions.id"""
+_SHARED = """SELECT code FROM shared_symbols JOIN symbols ON symbols.id = symbol_id"""
+_CODES = """SELECT code FROM symbols ORDER BY code COLLATE "C" """
 _SESSION = sql.SQL("""SELECT sessions.id, road, extract(epoch FROM now() - seen_at)::float8,
         {account} FROM sessions JOIN users ON users.id = user_id
     WHERE token_hash = %(token_hash)s AND expires_at > now() AND disabled_at IS NULL
@@ -45,6 +69,29 @@ class PostgresIdentity:
         rows = self._rows(_BY_EMAIL, (email,))
         return account(rows[0]) if rows else None
 
+    def account_of(self, account_id: str) -> Account | None:
+        rows = self._rows(_BY_ID, (account_id,)) if storable(account_id) else []
+        return account(rows[0]) if rows else None
+
+    def users(self, idle_limit_seconds: int) -> list[UserInfo]:
+        rows = self._rows(_USERS, {"idle": idle_limit_seconds})
+        return [UserInfo(id, email, Role(role), *rest) for id, email, role, *rest in rows]
+
+    def sessions(self, account_id: str, idle_limit_seconds: int) -> list[SessionInfo]:
+        values = {"subject": account_id, "idle": idle_limit_seconds}
+        rows = self._rows(_SESSIONS, values) if storable(account_id) else []
+        return [SessionInfo(*row) for row in rows]
+
+    def link_holder(self, token_hash: bytes) -> Account | None:
+        rows = self._rows(_LINK_HOLDER, (token_hash,))
+        return account(rows[0]) if rows else None
+
+    def shared(self) -> frozenset[str]:
+        return frozenset(code for code, in self._rows(_SHARED, ()))
+
+    def codes(self) -> list[str]:
+        return [code for code, in self._rows(_CODES, ())]
+
     def session(self, token_hash: bytes, idle_limit_seconds: int) -> OpenSession | None:
         values = {"token_hash": token_hash, "idle": idle_limit_seconds}
         for id, road, idle_seconds, *user in self._rows(_SESSION, values):
@@ -59,7 +106,7 @@ class PostgresIdentity:
         with suppress(*_NOT_NOW):
             self._database.write(touch)
 
-    def _rows(self, query: sql.Composable, values: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str | sql.Composable, values: Any) -> list[tuple[Any, ...]]:
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
                 cursor.execute(query, values)

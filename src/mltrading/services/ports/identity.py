@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -23,8 +23,8 @@ class Account:
     email: str
     role: Role
     disabled: bool = False
-    password_hash: str | None = None
-    totp: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    totp: str | None = field(default=None, repr=False)
     issuer: str | None = None
 
 
@@ -56,11 +56,60 @@ class EndedSession:
     account_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session that is valid, as lists show it; `current` is the one that asks."""
+
+    id: str
+    road: Road
+    created_at: datetime
+    seen_at: datetime
+    address: str
+    browser: str
+    age_seconds: float
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """One account, as an administrator sees it. `seen_at` is of a session that is valid."""
+
+    id: str
+    email: str
+    role: Role
+    disabled: bool
+    password: bool
+    second_factor: bool
+    issuer: str | None
+    created_at: datetime
+    sessions: int
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    id: str
+    email: str
+    role: Role
+    password_hash: str | None = field(default=None, repr=False)
+
+
 class IdentityChange(Protocol):
     """One transaction: what it changes and what it records are kept together, or not at all."""
 
     def hold(self, account_id: str) -> Account | None:
         """The account as it is now; nobody else changes it before this transaction ends."""
+
+    def hold_with_administrators(self, account_id: str) -> tuple[Account | None, int]:
+        """The account, and how many other administrators may sign in; all of them are held, so that
+        two can not take the last ones away at once."""
+
+    def add(self, account: NewAccount) -> bool:
+        """False where the address has an account already."""
+
+    def set_role(self, account_id: str, role: Role) -> None: ...
+
+    def set_disabled(self, account_id: str, disabled: bool) -> None: ...
 
     def begin(self, account_id: str, session: NewSession) -> datetime:
         """Begin a session of an account that is held; when it ends, whatever happens. The user's
@@ -69,10 +118,32 @@ class IdentityChange(Protocol):
     def end(self, token_hash: bytes) -> EndedSession | None:
         """End the session of that token; None where there is none."""
 
+    def end_named(self, account_id: str, session_id: str) -> bool:
+        """Whether the account had such a session, which is ended."""
+
+    def end_all(self, account_id: str, but: str = "") -> int:
+        """End all sessions of the account, but one; how many there were."""
+
     def set_password_hash(self, account_id: str, password_hash: str | None) -> None: ...
+
+    def set_second_factor(self, account_id: str, sealed: str | None) -> None: ...
 
     def use_step(self, account_id: str, step: int) -> bool:
         """Use a step of the second factor up; False where it, or a later one, was used before."""
+
+    def add_link(self, account_id: str, token_hash: bytes, lasts_seconds: int) -> None:
+        """Keep a one-time link; the account's older ones are gone."""
+
+    def use_link(self, token_hash: bytes) -> Account | None:
+        """Use a link up; its account is held. None where it is no longer valid."""
+
+    def drop_links(self, account_id: str) -> None: ...
+
+    def share(self, code: str) -> bool | None:
+        """Whether the symbol was not shared before; None where there is no such symbol."""
+
+    def unshare(self, code: str) -> bool:
+        """Whether the symbol was shared before."""
 
     def record(self, event: AuditEvent) -> None:
         """Append to the audit trail; the last of what a transaction does, for it makes others
@@ -87,6 +158,24 @@ class IdentityStore(Protocol):
 
     def account(self, email: str) -> Account | None:
         """The account of an e-mail address in lower case."""
+
+    def account_of(self, account_id: str) -> Account | None:
+        """The account of that id."""
+
+    def users(self, idle_limit_seconds: int) -> list[UserInfo]:
+        """All accounts, by e-mail address."""
+
+    def sessions(self, account_id: str, idle_limit_seconds: int) -> list[SessionInfo]:
+        """The valid sessions of an account, the newest first."""
+
+    def link_holder(self, token_hash: bytes) -> Account | None:
+        """Whose one-time link it is; None where it is no longer valid."""
+
+    def shared(self) -> frozenset[str]:
+        """The codes of the symbols that are shared."""
+
+    def codes(self) -> list[str]:
+        """The codes of all symbols."""
 
     def session(self, token_hash: bytes, idle_limit_seconds: int) -> OpenSession | None:
         """The session of that token, unless it is over, was idle for longer, or its user is
