@@ -1,0 +1,42 @@
+"""What a visitor is told who is not let through."""
+
+from __future__ import annotations
+
+import math
+from urllib.parse import quote
+
+from flask import Response, render_template, request
+
+RETRY_SECONDS = 2  # as often as the page asks while the database is away
+OUTAGE = "the database does not answer; try again in a moment"
+
+
+def refusal(status: int, text: str, again_after_seconds: float | None = None) -> Response:
+    """One line of text with an honest status; with Retry-After where a time is known."""
+    response = Response(f"{text}\n", status, mimetype="text/plain")
+    if again_after_seconds is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(again_after_seconds)))
+    return response
+
+
+def outage(document: bool) -> Response:
+    """The database is away, so nobody can say who asks. static/js/network.js knows the answer by
+    its header, and brings the page back; a document asks again by itself."""
+    response = refusal(503, OUTAGE, RETRY_SECONDS)
+    if document:
+        response = Response(render_template("outage.html", seconds=RETRY_SECONDS), 503)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    response.headers["X-Outage"] = "database"
+    return response
+
+
+def onward(place: str, status: int = 303) -> Response:
+    """Send the browser to a path of this site."""
+    return Response(status=status, headers={"Location": place})
+
+
+def to_sign_in() -> Response:
+    """Send a person to /login, and from there back to what was asked for."""
+    wanted = request.full_path.removesuffix("?") if request.method == "GET" else "/"
+    place = "" if wanted == "/" else f"?next={quote(wanted, safe='/')}"
+    return onward(f"/login{place}", 302)
