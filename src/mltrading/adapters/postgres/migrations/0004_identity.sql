@@ -100,11 +100,13 @@ CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit
 CREATE TRIGGER audit_is_kept BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();
 
--- The one way a row comes in. It acts with the rights of who migrates, so that the role of the
--- application needs none to write the tables; its search path is fixed, so that a temporary table
--- of the caller can not stand in for one of them.
+-- The search path of the functions below is fixed, so that a temporary table of the caller can not
+-- stand in for one of these.
 SELECT set_config('mltrading.search_path', current_setting('search_path'), true);
 SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
+-- The one way a row comes in. It acts with the rights of who migrates, so that the application's
+-- role needs none to write the tables.
 CREATE FUNCTION audit_append(
     new_actor text, new_action text, new_outcome text, new_target text, new_details text,
     new_address text, new_browser text
@@ -138,6 +140,29 @@ BEGIN
     UPDATE audit_head SET seq = new_seq, hash = new_hash WHERE id = 1;
     RETURN new_seq;
 END $$;
+
+-- Somebody must be able to let others in: the last active administrator neither goes nor changes.
+CREATE FUNCTION an_administrator_stays() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.role = 'admin' AND NEW.disabled_at IS NULL THEN
+        RETURN NEW;
+    END IF;
+    -- One after the other: two that go at once would each count on the one who stays.
+    PERFORM pg_advisory_xact_lock(hashtext('mltrading an_administrator_stays'));
+    IF NOT EXISTS (SELECT 1 FROM users
+        WHERE role = 'admin' AND disabled_at IS NULL AND id <> OLD.id) THEN
+        RAISE EXCEPTION 'nobody could administrate the deployment afterwards'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'an_administrator_stays';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER an_administrator_stays BEFORE DELETE OR UPDATE OF role, disabled_at ON users
+    FOR EACH ROW WHEN (OLD.role = 'admin' AND OLD.disabled_at IS NULL)
+    EXECUTE FUNCTION an_administrator_stays();
 SELECT set_config('search_path', current_setting('mltrading.search_path'), true);
 
 -- Whose account was erased. A backup from before still holds it: after a restore these names say
