@@ -26,6 +26,8 @@ from mltrading.services.health import Health, Running
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
+from mltrading.services.ports.audit import Unlogged
+from mltrading.services.reading import MarketReader
 from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import SystemClock
 
@@ -35,8 +37,9 @@ def build_services(settings: Settings, url: str) -> Services:
     # At busy moments a pool doubles, so each worker keeps half of its share.
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
+    reader = MarketReader(PostgresSymbols(database), PostgresBars(database), calendars, clock)
     return Services(
-        market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
+        market=Market(reader, Unlogged()),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
         features=settings.features,
         calendars=calendars,
