@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mltrading.domain import indicators
-from mltrading.domain.access import DEVELOPER, Actor, Permission, Scope
+from mltrading.domain.access import DEVELOPER, Actor, Scope
 from mltrading.domain.bars import DAY, Bars, Interval, Times
 from mltrading.domain.query import format_moment
 from mltrading.domain.rollup import roll_up
@@ -376,8 +376,6 @@ def test_data_needs_the_right_to_see_it(stored: MemoryMarket) -> None:
         market.chart(Actor("guest", frozenset()), ChartView("OLD"))
     with pytest.raises(Forbidden):
         market.find(Actor("guest", frozenset()), "O")
-    viewer = Actor("viewer", frozenset({Permission.VIEW_SHARED_DATA}))
-    assert market.chart(viewer, ChartView("OLD")).symbol.code == "OLD"
 
 
 def test_find_trims_and_puts_the_exact_code_first(stored: MemoryMarket) -> None:
