@@ -10,18 +10,21 @@ from dash import Dash
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.dashboard import create_dashboard
+from mltrading.dashboard.exports import exports_blueprint
 from mltrading.dashboard.health import health_blueprint
 from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.services import Services
 from mltrading.services.digest import DailyDigest
+from mltrading.services.exports import Exports
 from mltrading.services.health import Health, Running
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
@@ -38,8 +41,10 @@ def build_services(settings: Settings, url: str) -> Services:
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
     reader = MarketReader(PostgresSymbols(database), PostgresBars(database), calendars, clock)
+    views = Unlogged()
     return Services(
-        market=Market(reader, Unlogged()),
+        market=Market(reader, views),
+        exports=Exports(reader, views, PostgresAudit(database)),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
         features=settings.features,
         calendars=calendars,
@@ -53,6 +58,7 @@ def create_app(settings: Settings, url: str) -> Dash:
     app = create_dashboard(services)
     running = Running(__version__, settings.commit, settings.release)
     app.server.register_blueprint(health_blueprint(services.health, running))
+    app.server.register_blueprint(exports_blueprint(services.exports))
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
         app.enable_dev_tools(

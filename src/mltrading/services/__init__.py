@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
+    from mltrading.services.exports import Exports
     from mltrading.services.health import Health
     from mltrading.services.market import Market
     from mltrading.utils.clock import Clock
@@ -30,6 +31,7 @@ class Services:
     """All of them, joined by app.py and handed to whoever draws the answers."""
 
     market: Market
+    exports: Exports
     health: Health
     features: Features
     calendars: Calendars
