@@ -22,6 +22,7 @@ from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.adapters.totp import TotpCodes
 from mltrading.dashboard import create_dashboard
+from mltrading.dashboard.exports import exports_blueprint
 from mltrading.dashboard.health import health_blueprint
 from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
@@ -30,11 +31,14 @@ from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
 from mltrading.services.digest import DailyDigest
+from mltrading.services.exports import Exports
 from mltrading.services.health import Health, Running
 from mltrading.services.identity import Identity, Tools
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
+from mltrading.services.ports.audit import Unlogged
+from mltrading.services.reading import MarketReader
 from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import Clock, SystemClock
 
@@ -45,8 +49,11 @@ def build_services(settings: Settings, url: str) -> Services:
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
     passwords = Argon2Passwords()
+    reader = MarketReader(PostgresSymbols(database), PostgresBars(database), calendars, clock)
+    views = Unlogged()
     return Services(
-        market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
+        market=Market(reader, views),
+        exports=Exports(reader, views, PostgresAudit(database)),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
         identity=build_identity(settings, database, passwords, clock),
         accounts=Accounts(PostgresIdentity(database), passwords),
@@ -83,6 +90,7 @@ def create_app(settings: Settings, url: str) -> Dash:
     app = create_dashboard(services)
     running = Running(__version__, settings.commit, settings.release)
     app.server.register_blueprint(health_blueprint(services.health, running))
+    app.server.register_blueprint(exports_blueprint(services.exports))
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
         app.enable_dev_tools(

@@ -16,7 +16,20 @@ class DatabaseUnavailable(MLTradingError):
 
 
 class UnknownSymbol(MLTradingError):
-    """No symbol of that code is stored (or may be seen)."""
+    """No symbol of that code is stored (or may be seen); `nearest` is the code most like it, ""
+    where none is."""
+
+    def __init__(self, fact: str, way_out: str = "", nearest: str = "") -> None:
+        super().__init__(f"{fact}; {way_out}" if way_out else fact)
+        self.fact, self.way_out, self.nearest = fact, way_out, nearest
+
+
+class NothingStored(UnknownSymbol):
+    """There is no symbol at all."""
+
+
+class NothingShared(UnknownSymbol):
+    """There is no symbol that the actor may see."""
 
 
 class InvalidView(MLTradingError):

@@ -104,6 +104,7 @@ def make_dashboard(market: object, comparison: bool = True) -> Dash:
     """A dashboard over `market`, ready to be asked over HTTP."""
     services: Any = Services(
         market=market,  # type: ignore[arg-type]
+        exports=None,  # type: ignore[arg-type]  # pages link to it and ask it nothing
         health=None,  # type: ignore[arg-type]  # no page asks for it
         identity=None,
         accounts=None,  # type: ignore[arg-type]

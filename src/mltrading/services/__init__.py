@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
     from mltrading.services.accounts import Accounts
+    from mltrading.services.exports import Exports
     from mltrading.services.health import Health
     from mltrading.services.identity import Identity
     from mltrading.services.market import Market
@@ -33,6 +34,7 @@ class Services:
     where nobody signs in."""
 
     market: Market
+    exports: Exports
     health: Health
     identity: Identity | None
     accounts: Accounts

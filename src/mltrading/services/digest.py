@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mltrading.domain.access import WORKER, Actor, Permission
+from mltrading.domain.access import WORKER, Actor, Permission, Scope
 from mltrading.domain.calendar import Calendars
 from mltrading.domain.trust import staleness
 from mltrading.services.ports import Channel, DayBook, DayFacts, Symbols
@@ -110,7 +110,7 @@ class DailyDigest:
         """What is known of the 24 hours before `until`."""
         actor.require(Permission.VIEW_ALL_DATA)
         facts = self._book.facts(until - DAY, until)
-        latest = self._symbols.latest()
+        latest = self._symbols.latest(Scope.ALL)
         now = microseconds(self._clock.now())
         stale = []
         for one in latest:

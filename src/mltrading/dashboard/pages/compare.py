@@ -41,10 +41,12 @@ from mltrading.dashboard.components import (
     toast,
     visually_hidden,
 )
+from mltrading.dashboard.exports import LINES, METRICS, csv_link
 from mltrading.dashboard.figures import compare as figures
 from mltrading.dashboard.pages.compare_table import metrics_table
 from mltrading.dashboard.registry import Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import Symbol
 from mltrading.domain.view import MAX_COMPARED, MODES, CompareView, Range
 from mltrading.errors import InvalidView, UnknownSymbol
@@ -72,6 +74,7 @@ def layout(services: Services, search: str) -> Component:
                     _add_box(),
                     html.Div(_modes(view), id="compare-mode", className="segments"),
                     html.Div(_ranges(view), id="compare-range", className="segments"),
+                    html.Div(id="compare-csv"),
                 ],
                 className="toolbar",
             ),
@@ -96,6 +99,7 @@ def register(app: Dash, services: Services) -> None:
         Output("compare-chart-box", "className"),
         Output("compare-note", "children"),
         Output("compare-metrics", "children"),
+        Output("compare-csv", "children"),
         Input("address", "data"),
     )
     def compare(address: Any) -> tuple[Any, ...]:
@@ -104,7 +108,8 @@ def register(app: Dash, services: Services) -> None:
         notes = [*problems, *refused]
         if comparison is None or not comparison.lines:
             controls = (_chips(view, {}), _modes(view), _ranges(view))
-            return *controls, BLANK_FIGURE, "is-empty", _notes(notes), _nothing_to_compare()
+            nothing = _nothing_to_compare(current_actor().scope)
+            return *controls, BLANK_FIGURE, "is-empty", _notes(notes), nothing, None
         points = len(comparison.ts)
         known = {line.symbol.code: line.symbol for line in comparison.lines}
         return (
@@ -118,7 +123,8 @@ def register(app: Dash, services: Services) -> None:
             ),
             "" if points > 1 else "is-empty",
             _notes([*_basis(comparison), *notes], comparison.notes),
-            metrics_table(comparison),
+            metrics_table(comparison, csv_link(METRICS, comparison.view, "This table")),
+            csv_link(LINES, comparison.view, "These lines") if points else None,
         )
 
     _register_adding(app, services)
@@ -289,7 +295,10 @@ def _notes(lines: list[str], further: Sequence[str] = ()) -> list[Component]:
     return items
 
 
-def _nothing_to_compare() -> Component:
+def _nothing_to_compare(scope: Scope) -> Component:
+    load: list[Any] = ["Load some with ", command("mltrading import FILE")]
+    if scope is Scope.SHARED:
+        load = ["Ask an administrator to share some with you."]
     return empty(
         "Nothing to compare yet",
         [
@@ -300,8 +309,8 @@ def _nothing_to_compare() -> Component:
                 [
                     "Or press Compare on two rows of the ",
                     html.A("Overview", href="/"),
-                    ". No symbols at all? Load some with ",
-                    command("mltrading import FILE"),
+                    ". No symbols at all? ",
+                    *load,
                 ]
             ),
         ],

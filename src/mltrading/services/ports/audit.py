@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol
 
+from mltrading.domain.access import Actor
+
 AuditOutcome = Literal["done", "refused", "failed"]
+HowSeen = Literal["chart", "compare", "overview", "export"]
 ANONYMOUS = "anonymous"
 
 
@@ -37,3 +40,17 @@ class AuditTrail(Protocol):
     def record(self, event: AuditEvent) -> None:
         """Append it, in a transaction of its own. What changes something appends in the
         transaction of the change instead."""
+
+
+class ViewLog(Protocol):
+    def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
+        """Note that the actor is about to be shown data of these symbols ("overview" names the
+        table of all that it may see). Asked for every view, so what was noted of the actor lately
+        must cost next to nothing."""
+
+
+class Unlogged:
+    """The log of views where nobody signs in: there is nobody to name."""
+
+    def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
+        """Nothing is kept."""
