@@ -84,6 +84,33 @@
     }
   });
 
+  /* <button data-post="/logout"> leaves the page by a form, with the token that forms carry. */
+  function leave(action) {
+    const token = document.cookie.match(/(?:^|; )(?:__Host-)?csrf=([^;]*)/);
+    const form = document.createElement("form");
+    const field = document.createElement("input");
+    form.method = "post";
+    form.action = action;
+    field.type = "hidden";
+    field.name = "csrf_token";
+    field.value = token ? decodeURIComponent(token[1]) : "";
+    form.append(field);
+    document.body.append(form);
+    form.submit();
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("button[data-post]");
+    if (button) leave(button.dataset.post);
+    const menu = document.getElementById("user-menu");
+    if (menu && menu.open && !event.target.closest("#user-menu summary")) menu.open = false;
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const menu = document.getElementById("user-menu");
+    if (event.key === "Escape" && menu && menu.open) menu.open = false;
+  });
+
   /* What the server answered: the parts of the page to draw anew. */
   callbacks.partsDrawn = (parts) => {
     for (const [id, nodes] of Object.entries(parts || {})) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,7 +32,8 @@ class Features(Protocol):
 @dataclass(frozen=True, slots=True)
 class Services:
     """All of them, joined by app.py and handed to whoever draws the answers. `identity` is None
-    where nobody signs in."""
+    where nobody signs in. `in_force`: (setting, value, where it comes from), no secret among them.
+    """
 
     market: Market
     exports: Exports
@@ -41,3 +43,4 @@ class Services:
     features: Features
     calendars: Calendars
     clock: Clock
+    in_force: Sequence[tuple[str, str, str]]

@@ -49,6 +49,15 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """How an account can be signed in to. `issuer` is the provider who vouches for it."""
+
+    password: bool
+    second_factor: bool
+    issuer: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TotpSetup:
     """A second factor to be: the secret to type, and the address that an app reads as a picture."""
 
@@ -62,6 +71,11 @@ class OwnAccount:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+
+    def profile(self, actor: Actor) -> Profile:
+        account = self._account(actor)
+        known = account.password_hash is not None
+        return Profile(known, account.totp is not None, account.issuer)
 
     def sessions(self, actor: Actor) -> list[SessionInfo]:
         """The actor's own sessions, the newest first."""

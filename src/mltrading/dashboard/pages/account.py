@@ -51,9 +51,7 @@ def layout(services: Services, search: str) -> Component:
 
 
 def register(app: Dash, services: Services) -> None:
-    app.clientside_callback(
-        ClientsideFunction("mlt", "partsDrawn"), Input("account-parts", "data")
-    )
+    app.clientside_callback(ClientsideFunction("mlt", "partsDrawn"), Input("account-parts", "data"))
 
     @app.callback(
         Output("account-parts", "data"),
@@ -153,6 +151,4 @@ ACTS: Mapping[str, Doing] = {
     "export": _export,
 }
 
-PAGE = Page(
-    PATH, "Account", "Account", "account", layout, register, in_nav=False, graphs=False
-)
+PAGE = Page(PATH, "Account", "Account", "account", layout, register, in_nav=False, graphs=False)

@@ -10,14 +10,14 @@ from datetime import datetime
 from mltrading.dashboard.acts import act_button, act_form, text_field
 from mltrading.dashboard.markup import Node, el
 from mltrading.domain.access import Actor
-from mltrading.services.own_account import TotpSetup
-from mltrading.services.ports.identity import SessionInfo, UserInfo
+from mltrading.services.own_account import Profile, TotpSetup
+from mltrading.services.ports.identity import SessionInfo
 
 SHORTEST_PASSWORD = "15"  # as services.credentials has it; the browser helps, the service decides
 PICTURE_SCALE = 5
 
 
-def who(actor: Actor, profile: UserInfo, must_enrol: bool) -> list[Node]:
+def who(actor: Actor, profile: Profile, must_enrol: bool) -> list[Node]:
     by = f"signs in by {profile.issuer}" if profile.issuer else "signs in by password"
     role = actor.role.value if actor.role else "no role"
     shown: list[Node] = [el("p", el("span", actor.email, class_="user-email"), f" · {role} · {by}")]
@@ -49,7 +49,7 @@ def _session(one: SessionInfo) -> Node:
     return el("tr", *(el("td", cell) for cell in cells), el("td", end))
 
 
-def password(profile: UserInfo) -> list[Node]:
+def password(profile: Profile) -> list[Node]:
     if not profile.password:
         said = "This account has no password. An administrator can send a link that sets one."
         return [el("h2", "Password"), el("p", said, class_="muted")]
@@ -69,12 +69,17 @@ def password(profile: UserInfo) -> list[Node]:
 def _password_field(label: str, name: str, autocomplete: str) -> Node:
     shortest = SHORTEST_PASSWORD if autocomplete == "new-password" else None
     return text_field(
-        label, name, type="password", autocomplete=autocomplete, required="required",
-        minlength=shortest, maxlength="256",
+        label,
+        name,
+        type="password",
+        autocomplete=autocomplete,
+        required="required",
+        minlength=shortest,
+        maxlength="256",
     )
 
 
-def second_factor(profile: UserInfo) -> list[Node]:
+def second_factor(profile: Profile) -> list[Node]:
     title = el("h2", "Second factor")
     if not profile.second_factor:
         said = "An authenticator app on your phone shows a code that signing in asks for."
@@ -101,8 +106,12 @@ def enrolment(setup: TotpSetup) -> list[Node]:
     """The picture for an app, the secret for one that can not read it, and the code that proves
     that it worked."""
     code = text_field(
-        "Code that it shows now", "code", inputmode="numeric", autocomplete="one-time-code",
-        required="required", maxlength="8",
+        "Code that it shows now",
+        "code",
+        inputmode="numeric",
+        autocomplete="one-time-code",
+        required="required",
+        maxlength="8",
     )
     return [
         el("h2", "Second factor"),
@@ -120,7 +129,7 @@ def enrolment(setup: TotpSetup) -> list[Node]:
     ]
 
 
-def personal_data(profile: UserInfo) -> list[Node]:
+def personal_data(profile: Profile) -> list[Node]:
     fields = [_password_field("Password", "password", "current-password")]
     return [
         el("h2", "Your data"),

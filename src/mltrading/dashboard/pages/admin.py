@@ -117,11 +117,11 @@ def _tabs(query: dict[str, str]) -> list[Component]:
 
 PAGE = Page(
     PATH,
-    "Administration",
+    "Admin",
     "Administration",
     "admin",
     layout,
     register,
     graphs=False,
-    right=Permission.MODIFY_SETTINGS,
+    permission=Permission.MODIFY_SETTINGS,
 )

@@ -145,4 +145,3 @@ def _verify(services: Services, actor: Actor, act: Act) -> list[Node]:
 
 Doing = Callable[["Services", Actor, Act], "list[Node] | None"]
 ACTS: Mapping[str, Doing] = {"verify-audit": _verify}
-

@@ -21,7 +21,9 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
     actor, sought = current_actor(), query.get("q", "")
     shared = services.accounts.shared(actor)
     found = services.market.find(actor, sought, MOST_SHOWN + 1)
-    more = f" The first {MOST_SHOWN} are shown; search for others." if len(found) > MOST_SHOWN else ""
+    more = (
+        f" The first {MOST_SHOWN} are shown; search for others." if len(found) > MOST_SHOWN else ""
+    )
     rows = [
         el(
             "tr",

@@ -179,9 +179,7 @@ def _enable(services: Services, actor: Actor, act: Act) -> None:
 
 def _reset(services: Services, actor: Actor, act: Act) -> list[Node]:
     phone = act.do == "reset-second-factor"
-    link = services.accounts.reset(
-        actor, act.value("user"), current_origin(), second_factor=phone
-    )
+    link = services.accounts.reset(actor, act.value("user"), current_origin(), second_factor=phone)
     return _link("This link sets a new password, once, within a day:", link)
 
 
