@@ -44,6 +44,13 @@ COMMANDS = (
     ),
     Command("users", "users", "who may sign in, with which role", "users add ann@example.com"),
     Command("sample", "sample", "load the bundled sample data", "sample --simulated"),
+    Command("audit", "audit", "look after the audit trail", "audit verify"),
+    Command(
+        "privacy",
+        "privacy",
+        "what is kept about persons: show it, erase it, let it go in time",
+        "privacy retain --dry-run",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from mltrading.adapters.postgres.identity import PostgresIdentity
 from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.adapters.totp import TotpCodes
@@ -30,6 +31,7 @@ from mltrading.errors import MLTradingError
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
+from mltrading.services.audit import Audit
 from mltrading.services.digest import DailyDigest
 from mltrading.services.exports import Exports
 from mltrading.services.health import Health, Running
@@ -39,6 +41,9 @@ from mltrading.services.market import Market
 from mltrading.services.ports import Channel
 from mltrading.services.ports.audit import Unlogged
 from mltrading.services.reading import MarketReader
+from mltrading.services.ports.privacy import Confirmation
+from mltrading.services.privacy import Privacy
+from mltrading.services.retention import Retainer, RetentionJob
 from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import Clock, SystemClock
 
@@ -57,6 +62,8 @@ def build_services(settings: Settings, url: str) -> Services:
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
         identity=build_identity(settings, database, passwords, clock),
         accounts=Accounts(PostgresIdentity(database), passwords),
+        audit=Audit(PostgresAudit(database)),
+        privacy=build_privacy(settings, database),
         features=settings.features,
         calendars=calendars,
         clock=clock,
@@ -82,6 +89,19 @@ def build_identity(
         clock,
     )
     return Identity(tools)
+
+
+def build_privacy(
+    settings: Settings,
+    database: Database,
+    owner: Database | None = None,
+    confirmation: Confirmation | None = None,
+) -> Privacy:
+    """What is kept about persons. `owner` gives up the oldest of the audit trail, where the role of
+    `database` may not; `confirmation` knows the passwords of users."""
+    store = PostgresPrivacy(database, owner)
+    retainer = Retainer(store, settings.retention)
+    return Privacy(store, PostgresAudit(database), confirmation, retainer)
 
 
 def create_app(settings: Settings, url: str) -> Dash:
@@ -113,10 +133,11 @@ def warm(market: Market) -> None:
 
 
 def build_jobs(
-    settings: Settings, url: str, channels: Sequence[Channel], digest_hour: int
+    settings: Settings, url: str, owner_url: str, channels: Sequence[Channel], digest_hour: int
 ) -> JobRunner:
     """What `mltrading worker` does by itself, told to `channels`."""
     database, clock = Database(url, 1), SystemClock()
+    owner = database if owner_url == url else Database(owner_url, 1)
     digest = DailyDigest(
         settings.environment,
         channels,
@@ -126,4 +147,5 @@ def build_jobs(
         clock,
         digest_hour,
     )
-    return JobRunner([digest], PostgresJobRuns(database), clock)
+    retention = RetentionJob(Retainer(PostgresPrivacy(database, owner), settings.retention))
+    return JobRunner([digest, retention], PostgresJobRuns(database), clock)

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
     from mltrading.services.accounts import Accounts
     from mltrading.services.exports import Exports
+    from mltrading.services.audit import Audit
     from mltrading.services.health import Health
     from mltrading.services.identity import Identity
     from mltrading.services.market import Market
+    from mltrading.services.privacy import Privacy
     from mltrading.utils.clock import Clock
 
 
@@ -40,6 +42,8 @@ class Services:
     health: Health
     identity: Identity | None
     accounts: Accounts
+    audit: Audit
+    privacy: Privacy
     features: Features
     calendars: Calendars
     clock: Clock

@@ -45,7 +45,8 @@ _GRANTED = """SELECT relname, relkind = 'S', ARRAY(
     WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
         AND relkind IN ('r', 'p', 'S') AND pg_get_userbyid(relowner) = current_user
         AND rolname = %s ORDER BY relname"""
-_BY_DEFAULT = """SELECT defaclobjtype::text, privilege_type FROM pg_default_acl, pg_roles AS roles, aclexplode(defaclacl)
+_BY_DEFAULT = """SELECT defaclobjtype::text, privilege_type
+    FROM pg_default_acl, pg_roles AS roles, aclexplode(defaclacl)
     WHERE pg_get_userbyid(defaclrole) = current_user AND grantee = roles.oid AND rolname = %s
         AND defaclnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"""
 _REST = """SELECT has_schema_privilege(%(role)s, current_schema(), 'USAGE')

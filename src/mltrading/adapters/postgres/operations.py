@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from mltrading.adapters.postgres import audit
 from mltrading.adapters.postgres.pool import Database
 from mltrading.services.ports import DayFacts, Deployment
 
@@ -24,6 +25,8 @@ _COUNTS = """SELECT
     (SELECT bars FROM daily_totals WHERE day = %(day)s),
     (SELECT bars FROM daily_totals WHERE day = %(day)s - 1),
     (SELECT count(*) FROM quarantine WHERE imported_at >= %(since)s AND imported_at < %(until)s)"""
+_ERASED = """SELECT subject FROM erased_subjects
+    WHERE erased_at >= %(since)s AND erased_at < %(until)s ORDER BY erased_at, subject"""
 
 _CLAIM = """INSERT INTO job_runs AS kept (job, target, due_at, leased_until)
     VALUES (%(job)s, %(target)s, %(due_at)s, now() + make_interval(secs => %(seconds)s))
@@ -71,7 +74,10 @@ class PostgresDayBook:
             _run(link, _KEEP_TOTALS, values)
             deployments = tuple(Deployment(*row) for row in _rows(link, _DEPLOYMENTS, values))
             [(added, bars, before, quarantined)] = _rows(link, _COUNTS, values)
-            return DayFacts(deployments, added, bars, before, quarantined)
+            erased = tuple(str(subject) for (subject,) in _rows(link, _ERASED, values))
+            with link.cursor() as cursor:
+                trail = audit.state(cursor)
+            return DayFacts(deployments, added, bars, before, quarantined, erased, trail)
 
         return self._database.write(ask)
 

@@ -124,8 +124,7 @@ def _drop_totp(services: Services, actor: Actor, act: Act) -> None:
 
 
 def _export(services: Services, actor: Actor, act: Act) -> None:
-    _identity(services).confirm(actor, act.value("password"), current_origin())
-    found = services.privacy.export(actor, current_origin())
+    found = services.privacy.export(actor, act.value("password"), current_origin())
     text = json.dumps(found, indent=2, ensure_ascii=False, default=str)
     file = {"content": text, "filename": "mltrading-my-data.json", "type": "application/json"}
     set_props("account-download", {"data": file})

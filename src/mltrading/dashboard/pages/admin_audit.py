@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.acts import Act, act_button, choice_field, query_form, text_field
 from mltrading.dashboard.markup import Node, el
-from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Actor
 from mltrading.errors import InvalidView
 from mltrading.services.ports.audit import OUTCOMES, AuditEntry, AuditQuery
@@ -130,7 +129,7 @@ def _pager(page: int, more: bool) -> Node:
 
 
 def _verify(services: Services, actor: Actor, act: Act) -> list[Node]:
-    verdict = services.audit.verify(actor, current_origin())
+    verdict = services.audit.verify()
     if verdict.broken is not None:
         return [el("p", f"The trail is broken: {verdict.broken.text}.", class_="callout")]
     return [
