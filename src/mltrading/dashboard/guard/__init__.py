@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from dash import Dash
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from mltrading.dashboard import registry
@@ -62,7 +62,7 @@ def _explain(error: Exception) -> Response:
     """One line instead of a page of HTML, with the status that the error means."""
     if isinstance(error, DatabaseUnavailable):
         log.warning("database unavailable: %s", error)
-        return outage(bool(g.route and g.route.document))
+        return outage()
     if isinstance(error, TooManyAttempts):
         return refusal(429, str(error), error.seconds)
     if isinstance(error, HTTPException):

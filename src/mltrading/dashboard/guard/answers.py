@@ -5,29 +5,40 @@ from __future__ import annotations
 import math
 from urllib.parse import quote
 
-from flask import Response, render_template, request
+from flask import Response, g, render_template, request
 
 RETRY_SECONDS = 2  # as often as the page asks while the database is away
 OUTAGE = "the database does not answer; try again in a moment"
 
 
 def refusal(status: int, text: str, again_after_seconds: float | None = None) -> Response:
-    """One line of text with an honest status; with Retry-After where a time is known."""
-    response = Response(f"{text}\n", status, mimetype="text/plain")
-    if again_after_seconds is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(again_after_seconds)))
+    """One line with an honest status: a small page for a person, plain text for the rest. With
+    Retry-After where a time is known."""
+    route = g.get("route")
+    if route is not None and route.document:
+        said = text[:1].upper() + text[1:]
+        response = Response(render_template("refused.html", status=status, text=said), status)
+    else:
+        response = Response(f"{text}\n", status, mimetype="text/plain")
+    return retry_after(response, again_after_seconds)
+
+
+def retry_after(response: Response, seconds: float | None) -> Response:
+    if seconds is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     return response
 
 
-def outage(document: bool) -> Response:
+def outage() -> Response:
     """The database is away, so nobody can say who asks. static/js/network.js knows the answer by
     its header, and brings the page back; a document asks again by itself."""
-    response = refusal(503, OUTAGE, RETRY_SECONDS)
-    if document:
+    route = g.get("route")
+    if route is not None and route.document and request.method == "GET":
         response = Response(render_template("outage.html", seconds=RETRY_SECONDS), 503)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    else:
+        response = refusal(503, OUTAGE)
     response.headers["X-Outage"] = "database"
-    return response
+    return retry_after(response, RETRY_SECONDS)
 
 
 def onward(place: str, status: int = 303) -> Response:

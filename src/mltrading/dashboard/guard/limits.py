@@ -37,7 +37,7 @@ class Limits:
         try:
             taken = self._limiter.take(f"{who}:{_short(what)}", *rate)
         except DatabaseUnavailable:
-            return outage(g.route.document)
+            return outage()
         if taken.allowed:
             return None
         if taken.first_refusal:

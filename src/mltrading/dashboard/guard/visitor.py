@@ -52,7 +52,7 @@ class Visitors:
         try:
             actor = self.actor()
         except DatabaseUnavailable:
-            return outage(route.document)
+            return outage()
         if actor is None:
             return self._turn_away(route)
         g.actor = actor
