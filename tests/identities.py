@@ -52,6 +52,7 @@ class People:
     by_address: tuple[int, int] = (1000, 300)
     passwords: Argon2Passwords = CHEAP
     clock: SetClock = field(default_factory=SetClock)
+    home: Origin = HOME
 
     def __post_init__(self) -> None:
         self.store = PostgresIdentity(self.database)

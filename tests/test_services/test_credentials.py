@@ -27,7 +27,7 @@ EMAIL = "ann.smith@example.com"
         "correct horse battery staple",
         "nineteen blue herons",
         "Xk2-9fw_Qm4+7tLz",
-        "\u0442\u0440\u0438 \u0441\u0438\u043d\u0438\u0445 \u043a\u0438\u0442\u0430 \u0438 \u043b\u0435\u0441",
+        "tri sinih kita i les, \u043b\u0435\u0441",
         "\U0001f40b\U0001f335\U0001f3ba\U0001f9ca\U0001f9f5\U0001fa81\U0001f6f6\U0001f968" * 2,
         "x" * 5 + secrets.token_urlsafe(187),
     ],
