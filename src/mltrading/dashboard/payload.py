@@ -1,4 +1,4 @@
-"""What is wrong with a callback's request that no browser of ours sends: Dash fails on it with a 500."""
+"""What is wrong with a callback's request that no browser of ours sends, and that Dash fails on."""
 
 from __future__ import annotations
 
