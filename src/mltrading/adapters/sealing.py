@@ -48,6 +48,10 @@ class SecretKeySeals:
 
         return Fernet(base64.urlsafe_b64encode(self._key(f"seal {purpose}")))
 
+    def key(self, purpose: str) -> str:
+        """A key for others to sign with, which tells nothing of SECRET_KEY."""
+        return self._key(f"key {purpose}").hex()
+
     def _key(self, purpose: str) -> bytes:
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
     from mltrading.services.accounts import Accounts
-    from mltrading.services.exports import Exports
     from mltrading.services.audit import Audit
+    from mltrading.services.exports import Exports
     from mltrading.services.health import Health
     from mltrading.services.identity import Identity
     from mltrading.services.market import Market

@@ -12,6 +12,7 @@ from mltrading.dashboard.guard.answers import refusal
 from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.origin import current_origin
 from mltrading.errors import InvalidPassword, UnknownLink
+from mltrading.services.credentials import LONGEST_PASSWORD, SHORTEST_PASSWORD
 
 if TYPE_CHECKING:
     from mltrading.services.identity import Identity
@@ -29,8 +30,8 @@ def add_routes(blueprint: Blueprint, identity: Identity, web: Web) -> None:
             "password.html",
             error=error,
             email=email,
-            shortest=SHORTEST,
-            longest=LONGEST,
+            shortest=SHORTEST_PASSWORD,
+            longest=LONGEST_PASSWORD,
             csrf=form_token(web),
         )
         return Response(body, 400 if error else 200)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from dash import Dash
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from mltrading.dashboard import registry
@@ -21,8 +20,6 @@ from mltrading.errors import DatabaseUnavailable, Forbidden, MLTradingError, Too
 if TYPE_CHECKING:
     from mltrading.services.ports.audit import AuditTrail
     from mltrading.services.ports.limits import RateLimiter
-
-log = logging.getLogger(__name__)
 
 
 def install(
@@ -61,8 +58,7 @@ def _keep_sessions(server: Flask, web: Web) -> None:
 def _explain(error: Exception) -> Response:
     """One line instead of a page of HTML, with the status that the error means."""
     if isinstance(error, DatabaseUnavailable):
-        log.warning("database unavailable: %s", error)
-        return outage(bool(g.route and g.route.document))
+        return outage(error)
     if isinstance(error, TooManyAttempts):
         return refusal(429, str(error), error.seconds)
     if isinstance(error, HTTPException):

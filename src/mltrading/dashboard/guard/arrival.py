@@ -18,7 +18,8 @@ def believe_proxy(server: Flask, web: Web) -> None:
     """Take the client's address and the scheme from the one proxy in front, where there is one:
     what it appended last. Without one these headers are anybody's, and not looked at."""
     if web.proxy:
-        server.wsgi_app = ProxyFix(server.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+        trusting = ProxyFix(server.wsgi_app, x_for=1, x_proto=1)
+        server.wsgi_app = trusting  # type: ignore[method-assign]
 
 
 def refuse_malformed() -> Response | None:

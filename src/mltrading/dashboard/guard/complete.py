@@ -1,4 +1,4 @@
-"""Nothing is open because somebody forgot to close it: looked at once, before anything is served."""
+"""Nothing is open because somebody forgot to close it: looked at before anything is served."""
 
 from __future__ import annotations
 

@@ -20,13 +20,15 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITES = ("same-origin", "none")  # "none": the user did it, in the browser's own controls
 
 
-def configure(server: Flask, web: Web) -> None:
+_tokens = CSRFProtect()
+
+
+def configure(server: Flask) -> None:
     server.config["WTF_CSRF_CHECK_DEFAULT"] = False  # the guard checks, after it knows who asks
     server.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open as long as its session
     server.config["WTF_CSRF_SSL_STRICT"] = False  # it wants a Referer; Origin says the same
     server.config["WTF_CSRF_HEADERS"] = [HEADER]
-    server.config["WTF_CSRF_ENABLED"] = web.csrf
-    CSRFProtect(server)
+    _tokens.init_app(server)
 
 
 def refuse_foreign() -> Response | None:
@@ -34,10 +36,9 @@ def refuse_foreign() -> Response | None:
     if request.method in SAFE_METHODS:
         return None
     if not from_own_page():
-        return refusal(403, "this request comes from another site's page")
+        return refusal(403, "this request comes from the page of another site")
     try:
-        g.csrf_checked = True
-        CSRFProtect().protect()
+        _tokens.protect()
     except CSRFError as error:
         return refusal(400, f"{error.description} Reload the page and try again")
     return None

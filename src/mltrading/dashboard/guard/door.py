@@ -15,11 +15,11 @@ from flask import Response, g, request
 
 from mltrading.dashboard import payload, registry
 from mltrading.dashboard.guard import arrival, body, csrf
-from mltrading.dashboard.guard.access import Access, Right, right_of
-from mltrading.dashboard.guard.answers import refusal
+from mltrading.dashboard.guard.access import Right, right_of
+from mltrading.dashboard.guard.answers import is_callback, refusal
 from mltrading.dashboard.guard.limits import Limits
 from mltrading.dashboard.guard.refusals import Refusals
-from mltrading.dashboard.guard.routes import CALLBACKS, ROUTES, Route
+from mltrading.dashboard.guard.routes import ROUTES, Route
 from mltrading.dashboard.guard.visitor import Visitors, recognise_developer
 from mltrading.dashboard.guard.web import Web
 from mltrading.domain.access import Actor, Permission
@@ -78,7 +78,7 @@ class Door:
     def _refuse_without_right(self) -> Response | None:
         route: Route = g.route
         right: Right = route.right
-        if _is_callback():
+        if is_callback():
             g.body, g.output, fault = _read()
             callback = self._callbacks.get(g.output, {}).get("callback")
             known = right_of(callback)
@@ -95,11 +95,11 @@ class Door:
 
     def _refuse_frequent(self) -> Response | None:
         route: Route = g.route
-        counted = _is_callback() or route.limited
+        counted = is_callback() or route.limited
         return self._limits.refuse(_named()) if self._limits and counted else None
 
     def _refuse_misshapen(self) -> Response | None:
-        if not _is_callback():
+        if not is_callback():
             return None
         wrong = payload.fault(g.body, self._callbacks)
         return refusal(400, wrong) if wrong else None
@@ -118,10 +118,6 @@ def _first(checks: Sequence[Check]) -> Response | None:
         if answer is not None:
             return answer
     return None
-
-
-def _is_callback() -> bool:
-    return request.path == CALLBACKS
 
 
 def _read() -> tuple[Any, str, Response | None]:

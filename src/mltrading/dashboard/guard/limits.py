@@ -36,8 +36,8 @@ class Limits:
         who = f"user:{actor.id}" if known else f"visitor:{network(request.remote_addr or '')}"
         try:
             taken = self._limiter.take(f"{who}:{_short(what)}", *rate)
-        except DatabaseUnavailable:
-            return outage(g.route.document)
+        except DatabaseUnavailable as error:
+            return outage(error)
         if taken.allowed:
             return None
         if taken.first_refusal:

@@ -51,8 +51,8 @@ class Visitors:
             return None
         try:
             actor = self.actor()
-        except DatabaseUnavailable:
-            return outage(route.document)
+        except DatabaseUnavailable as error:
+            return outage(error)
         if actor is None:
             return self._turn_away(route)
         g.actor = actor

@@ -27,9 +27,10 @@ from mltrading.dashboard.components import (
 )
 from mltrading.dashboard.exports import OVERVIEW, csv_link
 from mltrading.dashboard.figures import breadth
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import overview_table
 from mltrading.dashboard.registry import Key, Page, on
-from mltrading.domain.access import Scope
+from mltrading.domain.access import Permission, Scope
 from mltrading.domain.query import MAX_TEXT
 from mltrading.domain.view import OverviewQuery
 
@@ -150,6 +151,7 @@ def register(app: Dash, services: Services) -> None:
         Output("overview-csv", "children"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def show(address: Any) -> tuple[Any, ...]:
         if not isinstance(address, dict) or address.get("path") != PATH:
             raise PreventUpdate
@@ -270,4 +272,5 @@ PAGE = Page(
         Key("↑ ↓", "On the bars: another sector or industry; Enter filters by it"),
         Key("Space", "On Compare: add the symbol to the comparison", COMPARISON),
     ),
+    permission=Permission.VIEW_SHARED_DATA,
 )
