@@ -34,7 +34,7 @@ from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
-from mltrading.services.audit import Audit
+from mltrading.services.audit import Audit, ViewLog
 from mltrading.services.digest import DailyDigest
 from mltrading.services.exports import Exports
 from mltrading.services.health import Health, Running
@@ -58,19 +58,38 @@ def build_services(settings: Settings, url: str, database: Database) -> Services
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
     passwords = Argon2Passwords()
     reader = MarketReader(PostgresSymbols(database), PostgresBars(database), calendars, clock)
-    views = Unlogged()
+    views = ViewLog(PostgresAudit(database), clock) if settings.sign_in else Unlogged()
+    identity = build_identity(settings, database, passwords, clock)
     return Services(
         market=Market(reader, views),
         exports=Exports(reader, views, PostgresAudit(database)),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
-        identity=build_identity(settings, database, passwords, clock),
+        identity=identity,
         accounts=Accounts(PostgresIdentity(database), passwords),
         audit=Audit(PostgresAudit(database)),
-        privacy=build_privacy(settings, database),
+        privacy=build_privacy(settings, database, confirmation=identity),
         features=settings.features,
         calendars=calendars,
         clock=clock,
+        in_force=in_force(settings),
     )
+
+
+def in_force(settings: Settings) -> list[tuple[str, str, str]]:
+    """The switches that this process runs with, and where each comes from; no secret."""
+    where = "ENVIRONMENT and its file" if settings.environment != "development" else "default"
+    sections = {
+        "features": settings.features,
+        "security": settings.security,
+        "monitoring": settings.monitoring,
+    }
+    shown: list[tuple[str, str, str]] = [("environment", settings.environment, "ENVIRONMENT")]
+    for name, section in sections.items():
+        for key, value in section.model_dump().items():
+            said = {True: "on", False: "off"}.get(value, str(value))
+            shown.append((f"{name}.{key}", said, where))
+    shown.append(("signing in", "on" if settings.sign_in else "off", "MLTRADING_AUTH"))
+    return shown
 
 
 def build_identity(
@@ -117,7 +136,7 @@ def create_app(settings: Settings, url: str) -> Dash:
     app = create_dashboard(services, build_web(settings), limiter, PostgresAudit(database))
     running = Running(__version__, settings.commit, settings.release)
     app.server.register_blueprint(health_blueprint(services.health, running))
-    app.server.register_blueprint(exports_blueprint(services.exports))
+    app.server.register_blueprint(exports_blueprint(services.exports, services.audit))
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
         app.enable_dev_tools(

@@ -140,6 +140,7 @@ def make_dashboard(
         features=Features(comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),
+        in_force=(),
     )
     app = create_dashboard(services, web, limiter or NoLimit(), trail or Trail())
     app._setup_server()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC
 from typing import Any, TypeVar
 
 from dash import html
@@ -9,6 +11,7 @@ from dash.development.base_component import Component
 from flask import Blueprint, Response, request
 
 from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.audit_query import read_query
 from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Permission
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
@@ -19,11 +22,15 @@ from mltrading.errors import (
     MLTradingError,
     UnknownSymbol,
 )
+from mltrading.services.audit import Audit
 from mltrading.services.exports import Export, Exports
+from mltrading.services.ports.audit import AuditEntry
+from mltrading.utils.csv_text import pieces
 from mltrading.utils.text import one_line
 
 View = TypeVar("View", ChartView, CompareView, OverviewQuery)
 
+AUDIT_COLUMNS = "number time_utc who action outcome target details address browser".split()
 CHART, OVERVIEW, LINES, METRICS = "chart", "overview", "compare", "compare-metrics"
 _STATUS: dict[type[MLTradingError], int] = {
     InvalidView: 400,
@@ -33,7 +40,7 @@ _STATUS: dict[type[MLTradingError], int] = {
 }
 
 
-def exports_blueprint(exports: Exports) -> Blueprint:
+def exports_blueprint(exports: Exports, audit: Audit) -> Blueprint:
     """A file for each thing that is shown, under the query of its page. A query that can not be
     used as it is gets no file, where the page would leave a part of it out."""
     blueprint = Blueprint("exports", __name__, url_prefix="/export")
@@ -58,8 +65,22 @@ def exports_blueprint(exports: Exports) -> Blueprint:
         view = _whole(CompareView.parse(_query()))
         return _file(exports.metrics(current_actor(), view, current_origin()))
 
+    @blueprint.get("/audit.csv")
+    def trail() -> Response:
+        query = read_query(request.args)
+        entries = audit.export(current_actor(), query, current_origin())
+        return _file(Export("mltrading-audit.csv", pieces(AUDIT_COLUMNS, map(_audit_row, entries))))
+
     blueprint.register_error_handler(MLTradingError, _refused)
     return blueprint
+
+
+def _audit_row(entry: AuditEntry) -> Sequence[str]:
+    details = "; ".join(f"{name}={value}" for name, value in entry.details.items())
+    who, whom = entry.actor_email or entry.actor, entry.target_email or entry.target
+    at = entry.at.astimezone(UTC).isoformat()
+    place = (entry.origin.address, entry.origin.browser)
+    return (str(entry.seq), at, who, entry.action, entry.outcome, whom, details, *place)
 
 
 def csv_link(

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, icon, visually_hidden
 from mltrading.dashboard.registry import Key, Page, on
+from mltrading.dashboard.user_menu import user_menu
 from mltrading.utils.clock import microseconds
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def layout(pages: tuple[Page, ...], services: Services, *, sign_in: bool = False
             html.A("Skip to content", href="#page", className="skip-link"),
             *_stores(services),
             _rail(mine),
-            _top_bar(mine, [] if sign_in else [_nobody_signs_in()]),
+            _top_bar(mine, [user_menu(actor) if sign_in else _nobody_signs_in()]),
             html.Div(
                 [html.Div(id="banner", role="alert"), html.Main(id="page", tabIndex="-1")],
                 id="body",

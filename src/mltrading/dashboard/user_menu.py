@@ -1,4 +1,4 @@
-"""The menu of who is signed in. Signing out is a form that static/js/acts.js sends, with its token."""
+"""The menu of who is signed in. Signing out is a form, which static/js/acts.js sends."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from mltrading.dashboard.guard.access import Access, Right
 from mltrading.dashboard.serving import PLOTLY_URL
+from mltrading.domain.access import Permission
 
 CALLBACKS = "/_dash-update-component"
 
@@ -30,6 +31,7 @@ _OPEN = Route(Access.PUBLIC)
 _OPEN_DOCUMENT = Route(Access.PUBLIC, document=True)
 _LIMITED_DOCUMENT = Route(Access.PUBLIC, document=True, limited=True)
 _SESSION = Route(Access.SIGNED_IN)
+_EXPORT = Route(Permission.EXPORT_DATA, limited=True)
 _PAGE = Route(Access.SIGNED_IN, document=True, page=True)
 _HEALTH = Route(Access.PUBLIC, health=True)
 
@@ -49,6 +51,11 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/health": _HEALTH,
         "/health/live": _HEALTH,
         "/health/ready": _HEALTH,
+        "/export/chart.csv": _EXPORT,
+        "/export/overview.csv": _EXPORT,
+        "/export/compare.csv": _EXPORT,
+        "/export/compare-metrics.csv": _EXPORT,
+        "/export/audit.csv": Route(Permission.MODIFY_SETTINGS, limited=True),
         "/login": _OPEN_DOCUMENT,
         "/logout": _OPEN_DOCUMENT,
         "/password/<link>": _LIMITED_DOCUMENT,

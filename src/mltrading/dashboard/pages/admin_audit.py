@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.acts import Act, act_button, choice_field, query_form, text_field
+from mltrading.dashboard.audit_query import read_query
 from mltrading.dashboard.markup import Node, el
 from mltrading.domain.access import Actor
 from mltrading.errors import InvalidView
@@ -20,36 +21,6 @@ if TYPE_CHECKING:
 EXPORT = "/export/audit.csv"
 FIELDS = ("text", "action", "who", "outcome", "since", "until")
 HEADS = ("No.", "Time (UTC)", "Who", "Action", "Outcome", "Target", "Details", "From")
-
-
-def read_query(query: Mapping[str, str]) -> AuditQuery:
-    """What an address asks for; days are of UTC, the last one included. InvalidView says which
-    part is wrong."""
-    outcome = query.get("outcome", "")
-    if outcome and outcome not in OUTCOMES:
-        raise InvalidView(f"outcome must be one of {', '.join(OUTCOMES)}, not '{outcome[:20]}'")
-    page = query.get("page", "1")
-    if not page.isascii() or not page.isdigit() or not 1 <= int(page[:6]) <= 99_999:
-        raise InvalidView(f"page must be a number from 1, not '{page[:20]}'")
-    until = _day(query.get("until", ""), "until")
-    return AuditQuery(
-        text=query.get("text", ""),
-        action=query.get("action", ""),
-        actor=query.get("who", ""),
-        outcome=outcome,
-        since=_day(query.get("since", ""), "since"),
-        until=until and until + timedelta(days=1),
-        page=int(page),
-    )
-
-
-def _day(text: str, name: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError:
-        raise InvalidView(f"{name} must be a day such as 2026-12-31, not '{text[:20]}'") from None
 
 
 def drawn(services: Services, query: dict[str, str]) -> list[Node]:

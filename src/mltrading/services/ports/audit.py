@@ -120,6 +120,9 @@ class AuditTrail(Protocol):
         """Append it, in a transaction of its own. What changes something appends in the
         transaction of the change instead."""
 
+    def record_all(self, events: Sequence[AuditEvent]) -> None:
+        """Append them in their order, in one transaction of their own."""
+
 
 class ViewLog(Protocol):
     def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
@@ -133,8 +136,6 @@ class Unlogged:
 
     def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
         """Nothing is kept."""
-    def record_all(self, events: Sequence[AuditEvent]) -> None:
-        """Append them in their order, in one transaction of their own."""
 
 
 class AuditStore(AuditTrail, Protocol):
