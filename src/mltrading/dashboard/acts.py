@@ -1,4 +1,4 @@
-"""What a button or a form asks the server to do: made here as markup, sent by static/js/acts.js,
+"""What a button or a form asks the server to do: made here as markup, sent by static/js/forms.js,
 read here again. It comes from outside, so nothing of it is believed."""
 
 from __future__ import annotations

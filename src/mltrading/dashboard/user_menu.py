@@ -1,4 +1,4 @@
-"""The menu of who is signed in. Signing out is a form, which static/js/acts.js sends."""
+"""The menu of who is signed in. Signing out is a form, which static/js/forms.js sends."""
 
 from __future__ import annotations
 
