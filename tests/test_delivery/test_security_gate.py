@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from delivery import findings, security, security_gate
+from delivery import findings, scanner_programs, security, security_gate
 from delivery.__main__ import main
 from delivery.security_gate import Accepted
 
@@ -296,7 +296,12 @@ def test_a_scanner_that_writes_nothing_leaves_its_last_words(tmp_path: Path) -> 
         findings.read([one for one in findings.SCANNERS if one.name == "snyk"][0], report.parent)
 
 
-def test_a_scanner_that_is_not_installed_fails_the_gate(tmp_path: Path) -> None:
+def test_a_scanner_that_can_not_be_had_fails_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = tmp_path / "pinned.json"
+    nothing.write_text("{}")
+    monkeypatch.setattr(scanner_programs, "PINNED", nothing)
     (scanner,) = [one for one in findings.SCANNERS if one.name == "trivy"]
     report = tmp_path / "trivy.json"
     outcome = security.scan(scanner, report, {"TRIVY_TOKEN": "k", "PATH": str(tmp_path)})

@@ -42,7 +42,7 @@ MORE_THAN_READING: dict[tuple[str, str], dict[str, str]] = {
 KEY = {"HEROKU_API_KEY", "KUBE_TOKEN"}
 TELL = {"PAGERDUTY_KEY", "SLACK_WEBHOOK", "SMTP_URL"}
 SECRETS: dict[tuple[str, str], set[str]] = {
-    (CI, "security"): {"SECURITY_TOKEN"},
+    (CI, "security"): {"SECURITY_TOKEN", "SNYK_TOKEN", "TRIVY_TOKEN"},
     (CI, "deploy-staging"): KEY | TELL,
     (CI, "deploy-production"): KEY | TELL,
     (CI, "report"): TELL,
