@@ -14,8 +14,10 @@ import yaml
 from delivery.__main__ import VERBS
 from tests.test_delivery.programs import ROOT
 from tests.test_delivery.workflow_rules import (
+    AFTER_CHECK,
     CI,
     PRODUCTION,
+    PUSHED,
     ROLLBACK,
     STAGING,
     TABLE,
@@ -78,8 +80,16 @@ BROKEN = [
     ("gates", CI, "    if: always()\n    runs-on", "    runs-on"),
     ("gates", CI, "  quality:\n", "  quality:\n    if: github.event_name != 'push'\n"),
     ("gates", CI, "  quality:\n", "  quality:\n    continue-on-error: true\n"),
-    ("gates", CI, "  deploy-production:\n    needs: check\n", "  deploy-production:\n"),
+    (
+        "gates",
+        CI,
+        "  deploy-production:\n    needs: [check, publish]\n",
+        "  deploy-production:\n    needs: publish\n",
+    ),
     ("gates", CI, "github.ref == 'refs/heads/develop'", "github.ref != 'refs/heads/main'"),
+    ("gates", CI, f"{AFTER_CHECK} && {PUSHED.format('main')}", PUSHED.format("main")),
+    ("gates", CI, "  publish:\n    needs: check\n", "  publish:\n"),
+    ("permissions", CI, "      packages: write #", "      packages: read #"),
     (
         "gates",
         PRODUCTION,

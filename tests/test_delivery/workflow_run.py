@@ -96,7 +96,7 @@ class Repository:
         self.state = folder / "state"
         self.folder.mkdir(parents=True)
         shutil.copytree(ROOT / ".github", self.folder / ".github")
-        for name in ("delivery", "src", "static", "alerting.yml", "pyproject.toml"):
+        for name in ("alerting.yml", "delivery", "deploy", "pyproject.toml", "src", "static"):
             (self.folder / name).symlink_to(ROOT / name)
         self._git("init", "--quiet", "--template=", "--initial-branch", "main")
         self._git("add", "--all")
