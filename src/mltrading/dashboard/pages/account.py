@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, set_props
+from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html, set_props
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -57,10 +57,9 @@ def register(app: Dash, services: Services) -> None:
         Output("account-parts", "data"),
         Input("address", "data"),
         Input("account-act", "data"),
-        State("account-act", "data"),
     )
     @guarded(Access.SIGNED_IN)
-    def show(address: Any, act: Any, _: Any) -> dict[str, list[Node]]:
+    def show(address: Any, act: Any) -> dict[str, list[Node]]:
         if not isinstance(address, dict) or address.get("path") != PATH:
             raise PreventUpdate
         actor, identity = current_actor(), _identity(services)
@@ -114,7 +113,10 @@ def _begin_totp(services: Services, actor: Actor, act: Act) -> dict[str, list[No
 
 def _confirm_totp(services: Services, actor: Actor, act: Act) -> None:
     secret, code = act.value("secret"), act.value("code")
-    _identity(services).confirm_totp(actor, secret, code, current_origin())
+    identity = _identity(services)
+    identity.confirm_totp(actor, secret, code, current_origin())
+    if identity.needs_totp(actor):  # until now: the rest of the pages is open from here on
+        _leave("/")
     _said("From now on signing in asks for a code. Your other sessions have ended")
 
 

@@ -15,6 +15,22 @@ from mltrading.services.ports.identity import SessionInfo
 
 SHORTEST_PASSWORD = "15"  # as services.credentials has it; the browser helps, the service decides
 PICTURE_SCALE = 5
+# The first mark that is found counts: most call themselves by the names of others too.
+BROWSERS = {
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Mac OS X": "Mac",
+    "Linux": "Linux",
+}
 
 
 def who(actor: Actor, profile: Profile, must_enrol: bool) -> list[Node]:
@@ -45,8 +61,9 @@ def _session(one: SessionInfo) -> Node:
     end: Node = el("span", "this one", class_="muted")
     if not one.current:
         end = act_button("End", "end-session", session=one.id)
-    cells = (stamp(one.created_at), stamp(one.seen_at), one.address or "—", one.browser or "—")
-    return el("tr", *(el("td", cell) for cell in cells), el("td", end))
+    cells = (stamp(one.created_at), stamp(one.seen_at), one.address or "—")
+    browser = el("td", browser_name(one.browser), title=one.browser)
+    return el("tr", *(el("td", cell) for cell in cells), browser, el("td", end))
 
 
 def password(profile: Profile) -> list[Node]:
@@ -160,6 +177,13 @@ def picture(text: str) -> str:
 def grouped(secret: str) -> str:
     """In fours, to be typed."""
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
+
+
+def browser_name(agent: str) -> str:
+    """What a browser says it is, in two words where it is one of the usual: "Firefox, Linux"."""
+    browser = next((name for mark, name in BROWSERS.items() if mark in agent), "")
+    system = next((name for mark, name in SYSTEMS.items() if mark in agent), "")
+    return ", ".join(filter(None, (browser, system))) if browser else agent[:40] or "—"
 
 
 def stamp(moment: datetime) -> str:

@@ -57,7 +57,9 @@ def layout(services: Services, search: str) -> Component:
             html.H1("Administration"),
             dcc.Store(id="admin-act"),
             dcc.Store(id="admin-parts"),
-            html.Div(_tabs(_query(search)), id="admin-tabs", className="tabs", role="tablist"),
+            html.Div(
+                _tabs(_query(search)), id="admin-tabs", className="sheet-tabs", role="tablist"
+            ),
             html.Div(id="admin-once", role="status"),
             html.Section(skeleton("page-skeleton"), id="admin-part", role="tabpanel"),
         ],
@@ -107,7 +109,7 @@ def _tabs(query: dict[str, str]) -> list[Component]:
         patch_button(
             title,
             {**leave_out, "tab": None if name == FIRST else name},
-            class_name="tab",
+            class_name="sheet-tab",
             role="tab",
             **aria(selected=str(name == shown).lower(), controls="admin-part"),
         )

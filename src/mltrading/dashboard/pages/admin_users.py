@@ -19,7 +19,7 @@ from mltrading.dashboard.acts import (
 from mltrading.dashboard.components import toast
 from mltrading.dashboard.markup import Node, el
 from mltrading.dashboard.origin import current_origin, own_address
-from mltrading.dashboard.pages.account_parts import stamp
+from mltrading.dashboard.pages.account_parts import browser_name, stamp
 from mltrading.domain.access import Actor, Role
 from mltrading.errors import InvalidAccount
 from mltrading.services.ports.identity import SessionInfo, UserInfo
@@ -122,11 +122,11 @@ def _actions(user: UserInfo) -> Node:
     return el(
         "div",
         act_button(
-            "Reset", "reset-user", user=id,
+            "Reset password", "reset-user", user=id,
             confirm=f"Make a link that sets a new password for {email}? The old one ends now.",
         ),
         act_button(
-            "Reset with phone", "reset-second-factor", user=id,
+            "Reset both factors", "reset-second-factor", user=id,
             confirm=f"Reset password and second factor of {email}?",
         ),
         act_button("Enable", "enable-user", user=id)
@@ -149,7 +149,7 @@ def _opened(sessions: list[SessionInfo], user: UserInfo) -> Node:
             el("td", stamp(one.created_at)),
             el("td", stamp(one.seen_at)),
             el("td", one.address or "—"),
-            el("td", one.browser or "—"),
+            el("td", browser_name(one.browser)),
             el("td", act_button("End", "end-user-session", user=user.id, session=one.id)),
         )
         for one in sessions
