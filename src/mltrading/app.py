@@ -9,6 +9,7 @@ from dash import Dash
 
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.openid import OpenIdConnect
 from mltrading.adapters.passwords import Argon2Passwords
 from mltrading.adapters.postgres import migrate
 from mltrading.adapters.postgres.audit import PostgresAudit
@@ -28,7 +29,7 @@ from mltrading.dashboard.exports import exports_blueprint
 from mltrading.dashboard.guard.complete import refuse_unguarded
 from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.health import health_blueprint
-from mltrading.domain.access import DEVELOPER
+from mltrading.domain.access import DEVELOPER, Role
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.services import Services
@@ -110,6 +111,8 @@ def build_identity(
         attempts,
         trail,
         clock,
+        build_provider(settings, clock),
+        Role(role) if settings.oidc and (role := settings.oidc.default_role) else None,
     )
     return Identity(tools)
 
@@ -125,6 +128,16 @@ def build_privacy(
     store = PostgresPrivacy(database, owner)
     retainer = Retainer(store, settings.retention)
     return Privacy(store, PostgresAudit(database), confirmation, retainer)
+
+
+def build_provider(settings: Settings, clock: Clock) -> OpenIdConnect | None:
+    """The OpenID provider whose users may sign in, if any."""
+    if settings.oidc is None:
+        return None
+    known = settings.oidc
+    return OpenIdConnect(
+        known.issuer, known.client_id, known.client_secret.get_secret_value(), clock
+    )
 
 
 def create_app(settings: Settings, url: str) -> Dash:
