@@ -31,7 +31,12 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve", "start the dashboard and print its address", "serve --port 8051"),
-    Command("worker", "worker", "do what is due at its time: the daily digest", "worker --once"),
+    Command(
+        "worker",
+        "worker",
+        "do what is due at its time: the daily digest, and letting go what was kept long enough",
+        "worker --once",
+    ),
     Command(
         "release", "release", "migrate the database and record what runs now", "release --json"
     ),

@@ -59,6 +59,12 @@ def test_a_release_migrates_and_is_recorded_once(empty_database_url: str) -> Non
     assert release(empty_database_url)["recorded"] is True
     assert release(empty_database_url)["recorded"] is False
     assert execute(empty_database_url, RECORDED) == [("development", COMMIT, "v1", newest)]
+    [(actor, target, details)] = execute(
+        empty_database_url,
+        "SELECT actor, target, details FROM audit WHERE action = 'release.record'",
+    )
+    assert (actor, target) == ("console", "v1")
+    assert json.loads(str(details))["commit"] == COMMIT
     assert execute(
         empty_database_url, "SELECT now() - finished_at < '1 minute' FROM deployments"
     ) == [(True,)]

@@ -49,10 +49,13 @@ _CONDITIONS = {
     "since": "audit.at >= %(since)s",
     "until": "audit.at < %(until)s",
 }
-_STATE = """SELECT audit_start.seq, encode(audit_start.hash, 'hex'), audit_head.seq,
-    encode(audit_head.hash, 'hex') FROM audit_start, audit_head"""
-_ROWS = """SELECT seq, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), actor,
-        action, outcome, target, details, encode(hash, 'hex')
+# Also of what somebody removed, or made a time that has no such form.
+_STATE = """SELECT coalesce(audit_start.seq, 0), coalesce(encode(audit_start.hash, 'hex'), ''),
+        coalesce(audit_head.seq, 0), coalesce(encode(audit_head.hash, 'hex'), '')
+    FROM (SELECT 1) AS one LEFT JOIN audit_start ON true LEFT JOIN audit_head ON true"""
+_ROWS = """SELECT seq,
+        coalesce(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), at::text),
+        actor, action, outcome, target, details, encode(hash, 'hex')
     FROM audit WHERE seq > %s ORDER BY seq LIMIT %s"""
 _READ_ROWS = 2000  # at once, whatever the length of the trail
 _JUDGE_SECONDS = 3600

@@ -30,6 +30,7 @@ OF_TABLES: Mapping[str, Rights] = {
     "audit_head": frozenset({"SELECT"}),
     "audit_start": frozenset({"SELECT"}),
     "audit_origins": frozenset({"SELECT", "DELETE"}),  # kept for less long, and erased
+    "deployments": frozenset({"SELECT", "INSERT"}),
     "erased_subjects": frozenset({"SELECT", "INSERT"}),
 }
 """Of those that are not simply read and written; every other table gives EVERYTHING."""

@@ -9,7 +9,9 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres import audit
 from mltrading.adapters.postgres.pool import Database
+from mltrading.domain.access import CONSOLE
 from mltrading.services.ports import DayFacts, Deployment
+from mltrading.services.ports.audit import AuditEvent
 
 _RECORD = """INSERT INTO deployments (environment, version, commit, release, schema_version)
     SELECT %(environment)s, %(version)s, %(commit)s, %(release)s, version
@@ -51,14 +53,25 @@ class PostgresDeployments:
 
     def record(self, environment: str, version: str, commit: str, release: str) -> bool:
         """Whether this release of this commit is new to the environment; it is recorded then,
-        once however many record it at the same time."""
+        once however many record it at the same time, in the audit trail too."""
         values = {
             "environment": environment,
             "version": version,
             "commit": commit,
             "release": release,
         }
-        return bool(self._database.write(lambda link: _rows(link, _RECORD, values)))
+
+        def record(link: Connection) -> bool:
+            with link.cursor() as cursor:
+                cursor.execute(_RECORD, values)
+                new = cursor.fetchall()
+                if new:
+                    details = {**values, "schema": str(new[0][0])}
+                    event = AuditEvent("release.record", CONSOLE.id, "done", release, details)
+                    audit.append(cursor, event)
+                return bool(new)
+
+        return self._database.write(record)
 
 
 class PostgresDayBook:
