@@ -77,7 +77,12 @@ def _of_chart(chart: Chart) -> dict[str, Cell]:
 
 
 def _of_symbol(symbol: Symbol) -> dict[str, Cell]:
-    return {"symbol": symbol.code, "name": symbol.name, "currency": symbol.currency}
+    return {
+        "symbol": symbol.code,
+        "name": symbol.name,
+        "exchange": symbol.exchange,
+        "currency": symbol.currency,
+    }
 
 
 def lines_table(comparison: Comparison) -> Table:
@@ -140,8 +145,8 @@ def overview_table(found: list[OverviewRow]) -> Table:
 _OVERVIEW: dict[str, Callable[[OverviewRow], Cell]] = {
     "symbol": lambda row: row.symbol.code,
     "name": lambda row: row.symbol.name,
-    "currency": lambda row: row.symbol.currency,
     "exchange": lambda row: row.symbol.exchange,
+    "currency": lambda row: row.symbol.currency,
     "sector": lambda row: row.sector,
     "industry": lambda row: row.industry,
     "close": lambda row: row.close,

@@ -23,8 +23,8 @@ from mltrading.services.reading import MarketReader
 from mltrading.utils import csv_text
 
 BARS = 100_000
-"""A file of an interval that was asked for by name holds so many bars; of a longer window it holds
-the next coarser interval, as the chart does."""
+"""So many of an interval that was asked for by name come in a file; of a longer window those come
+that are on screen, as where no interval was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,15 @@ class Exports:
         self._trail = trail
 
     def chart(self, actor: Actor, view: ChartView, origin: Origin) -> Export:
-        """The bars of the view's window at the interval that the chart shows, with its indicators;
-        of an interval that the view names up to BARS of them, where the screen has no room.
+        """The bars of the view's window with its indicators: at the interval that the view names
+        while they are at most BARS, else at the one that the chart shows.
 
         Raises InvalidView for a view without a symbol, UnknownSymbol as the chart does.
         """
         actor.require(Permission.EXPORT_DATA)
         if view.symbol is None:
             raise InvalidView("name the symbol to export, as in ?symbol=AAPL")
-        limits = Limits(BARS, BARS)
-        chart, bars = self._reader.chart_file(actor.scope, view, limits)
+        chart, bars = self._reader.chart_file(actor.scope, view, Limits(BARS, BARS))
         table = export_tables.chart_table(chart, bars)
         span = export_tables.stamps(bars.ts[[0, -1]], chart.interval) if len(bars) else ()
         told = [chart.interval.value, *(str(stamp) for stamp in span)]
