@@ -1,5 +1,5 @@
-"""Codes, names, groups and addresses from outside are text in every answer of every page, and a link
-made of them leads where it says: the real service, over HTTP, on names that try everything."""
+"""Codes, names, groups and addresses from outside are text in every answer of every page, and a
+link made of them leads where it says: the real service, over HTTP, on names that try everything."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from mltrading.domain.bars import SECOND, Bars, Floats, Interval, Symbol, Times
 from mltrading.domain.metrics import BASIS
-from mltrading.domain.query import format_moment
 from mltrading.services.charting import Chart, IndicatorLines
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
 from mltrading.services.overview import OverviewRow
@@ -114,6 +113,7 @@ def metrics_table(comparison: Comparison) -> Table:
 
 def _metrics(row: CompareMetrics, line: CompareLine, comparison: Comparison) -> dict[str, Cell]:
     metrics = row.metrics
+    first, last = span(comparison.ts, comparison.interval)
     base = None if line.base_ts is None else _stamp(line.base_ts, comparison.interval)
     return {
         **_of_symbol(row.symbol),
@@ -128,8 +128,8 @@ def _metrics(row: CompareMetrics, line: CompareLine, comparison: Comparison) -> 
         "average_volume": metrics.average_volume,
         "first_timestamp": base,
         "first_price": line.base_price,
-        "window_start": format_moment(comparison.window_start),
-        "window_end": format_moment(comparison.window_end),
+        "window_first": first,
+        "window_last": last,
         "stale": line.stale_text,
         "simulated": row.symbol.simulated,
         "basis": BASIS,
@@ -172,6 +172,14 @@ def stamps(ts: Times, interval: Interval) -> NDArray[np.str_]:
         return np.datetime_as_string(moments, unit="D")
     unit: Literal["us", "s"] = "us" if np.any(ts % SECOND) else "s"
     return np.char.add(np.datetime_as_string(moments, unit=unit), "Z")
+
+
+def span(ts: Times, interval: Interval) -> tuple[str, str]:
+    """The first and the last of them; empty texts of none."""
+    if not len(ts):
+        return "", ""
+    first, last = stamps(ts[[0, -1]], interval)
+    return str(first), str(last)
 
 
 def _stamp(ts: int, interval: Interval) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mltrading.domain.access import Actor, Permission
-from mltrading.domain.query import format_moment
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.errors import InvalidView
 from mltrading.services import export_tables
@@ -55,8 +54,7 @@ class Exports:
             raise InvalidView("name the symbol to export, as in ?symbol=AAPL")
         chart, bars = self._reader.chart_file(actor.scope, view, Limits(BARS, BARS))
         table = export_tables.chart_table(chart, bars)
-        span = export_tables.stamps(bars.ts[[0, -1]], chart.interval) if len(bars) else ()
-        told = [chart.interval.value, *(str(stamp) for stamp in span)]
+        told = (chart.interval.value, *export_tables.span(bars.ts, chart.interval))
         return self._handed_out(actor, origin, "chart", table, (chart.symbol.code,), told)
 
     def overview(self, actor: Actor, query: OverviewQuery, origin: Origin) -> Export:
@@ -83,8 +81,7 @@ class Exports:
     ) -> Export:
         actor.require(Permission.EXPORT_DATA)
         found = self._reader.compare(actor.scope, view)
-        window = (format_moment(found.window_start), format_moment(found.window_end))
-        told = [found.interval.value, *window]
+        told = (found.interval.value, *export_tables.span(found.ts, found.interval))
         return self._handed_out(actor, origin, what, table_of(found), found.view.symbols, told)
 
     def _handed_out(
@@ -104,7 +101,7 @@ class Exports:
                 action="data.export",
                 actor=actor.id,
                 target=", ".join(codes) or "overview",
-                details={"what": what, "of": " ".join(told), "rows": str(table.count)},
+                details={"what": what, "of": " ".join(told).strip(), "rows": str(table.count)},
                 origin=origin,
             )
         )
