@@ -17,6 +17,7 @@ from mltrading.services import export_tables
 from mltrading.services.charting import Limits
 from mltrading.services.comparing import Comparison
 from mltrading.services.export_tables import Table
+from mltrading.services.market import noted
 from mltrading.services.ports.audit import AuditEvent, AuditTrail, Origin, ViewLog
 from mltrading.services.reading import MarketReader
 from mltrading.utils import csv_text
@@ -95,7 +96,7 @@ class Exports:
     ) -> Export:
         """The file of the table, once its leaving is noted."""
         name = file_name(what, *codes, *told)
-        self._views.viewed(actor, codes or ("overview",), "export")
+        noted(self._views, actor, codes or ("overview",), "export")
         self._trail.record(
             AuditEvent(
                 action="data.export",
