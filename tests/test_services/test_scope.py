@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from mltrading.domain.access import Actor, Permission
+from mltrading.domain.access import DEVELOPER, Actor, Permission
 from mltrading.domain.bars import Interval
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.errors import (
@@ -164,6 +164,13 @@ def test_what_was_shown_is_noted_by_its_own_code_and_refusals_are_not() -> None:
         ("viewer-1", ("LIKEB", "LIKEA"), "compare"),
         ("viewer-1", ("overview",), "overview"),
     ]
+
+
+def test_of_the_developer_nothing_is_noted() -> None:
+    """Where nobody signs in there is nobody to name, and a chart asks for nothing more."""
+    market = Market(reader(stored()), Views(AssertionError("asked")))
+    for verb, view in (("chart", ChartView("LIKEA")), ("overview", OverviewQuery())):
+        assert not isinstance(Question(verb, (view,)).put(market, DEVELOPER), Exception)
 
 
 def test_what_can_not_be_noted_is_not_shown() -> None:

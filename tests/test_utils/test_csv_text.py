@@ -43,7 +43,7 @@ def is_number(text: str) -> bool:
 def test_what_is_read_back_is_what_was_written(rows: list[tuple[Cell, Cell]]) -> None:
     header, *found = read(written(*map(list, rows)))
     assert header == ["a", "b"]
-    assert found == [[cell(value) for value in row] for row in rows]
+    assert found == [[str(cell(value)) for value in row] for row in rows]
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -51,16 +51,15 @@ def test_what_is_read_back_is_what_was_written(rows: list[tuple[Cell, Cell]]) ->
 @example(1e300)
 @example(5e-324)
 def test_numbers_are_read_back_as_the_same_numbers(value: float) -> None:
-    assert float(cell(value)) == value
-    assert cell(np.float64(value)) == cell(value)
-    if value.is_integer() and abs(value) < 1e15:
-        assert "." not in cell(value)
+    _, [text, same] = read(written([value, np.float64(value)]))
+    assert float(text) == value and text == same
+    assert "." not in text or not value.is_integer() or abs(value) >= 1e15
 
 
 def test_what_is_not_known_is_empty_and_truth_is_a_word() -> None:
     unknown = [None, math.nan, math.inf, -math.inf]
     assert [cell(value) for value in unknown] == [""] * 4
-    assert [cell(True), cell(False), cell(0), cell(1)] == ["true", "false", "0", "1"]
+    assert read(written([True, False], [0, 1]))[1:] == [["true", "false"], ["0", "1"]]
 
 
 @given(NASTY)
@@ -124,4 +123,4 @@ def test_pandas_reads_it() -> None:
 
 @pytest.mark.parametrize("text", ["\ud800", "\0", "a\r\nb", "\x1b[31m"])
 def test_any_text_can_be_sent(text: str) -> None:
-    assert cell(text).encode("utf-8").isascii() and cell(text).isprintable()
+    assert harmless(text).encode("utf-8").isascii() and harmless(text).isprintable()

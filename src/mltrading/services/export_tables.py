@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from mltrading.domain.bars import SECOND, Bars, Floats, Interval, Symbol, Times
 from mltrading.domain.metrics import BASIS
-from mltrading.domain.query import format_moment
 from mltrading.services.charting import Chart, IndicatorLines
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
 from mltrading.services.overview import OverviewRow
@@ -77,7 +76,12 @@ def _of_chart(chart: Chart) -> dict[str, Cell]:
 
 
 def _of_symbol(symbol: Symbol) -> dict[str, Cell]:
-    return {"symbol": symbol.code, "name": symbol.name, "currency": symbol.currency}
+    return {
+        "symbol": symbol.code,
+        "name": symbol.name,
+        "exchange": symbol.exchange,
+        "currency": symbol.currency,
+    }
 
 
 def lines_table(comparison: Comparison) -> Table:
@@ -109,6 +113,7 @@ def metrics_table(comparison: Comparison) -> Table:
 
 def _metrics(row: CompareMetrics, line: CompareLine, comparison: Comparison) -> dict[str, Cell]:
     metrics = row.metrics
+    first, last = span(comparison.ts, comparison.interval)
     base = None if line.base_ts is None else _stamp(line.base_ts, comparison.interval)
     return {
         **_of_symbol(row.symbol),
@@ -123,8 +128,8 @@ def _metrics(row: CompareMetrics, line: CompareLine, comparison: Comparison) -> 
         "average_volume": metrics.average_volume,
         "first_timestamp": base,
         "first_price": line.base_price,
-        "window_start": format_moment(comparison.window_start),
-        "window_end": format_moment(comparison.window_end),
+        "window_first": first,
+        "window_last": last,
         "stale": line.stale_text,
         "simulated": row.symbol.simulated,
         "basis": BASIS,
@@ -140,8 +145,8 @@ def overview_table(found: list[OverviewRow]) -> Table:
 _OVERVIEW: dict[str, Callable[[OverviewRow], Cell]] = {
     "symbol": lambda row: row.symbol.code,
     "name": lambda row: row.symbol.name,
-    "currency": lambda row: row.symbol.currency,
     "exchange": lambda row: row.symbol.exchange,
+    "currency": lambda row: row.symbol.currency,
     "sector": lambda row: row.sector,
     "industry": lambda row: row.industry,
     "close": lambda row: row.close,
@@ -167,6 +172,14 @@ def stamps(ts: Times, interval: Interval) -> NDArray[np.str_]:
         return np.datetime_as_string(moments, unit="D")
     unit: Literal["us", "s"] = "us" if np.any(ts % SECOND) else "s"
     return np.char.add(np.datetime_as_string(moments, unit=unit), "Z")
+
+
+def span(ts: Times, interval: Interval) -> tuple[str, str]:
+    """The first and the last of them; empty texts of none."""
+    if not len(ts):
+        return "", ""
+    first, last = stamps(ts[[0, -1]], interval)
+    return str(first), str(last)
 
 
 def _stamp(ts: int, interval: Interval) -> str:

@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mltrading.domain.access import Actor, Permission
-from mltrading.domain.query import format_moment
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.errors import InvalidView
 from mltrading.services import export_tables
 from mltrading.services.charting import Limits
 from mltrading.services.comparing import Comparison
 from mltrading.services.export_tables import Table
+from mltrading.services.market import noted
 from mltrading.services.ports.audit import AuditEvent, AuditTrail, Origin, ViewLog
 from mltrading.services.reading import MarketReader
 from mltrading.utils import csv_text
 
 BARS = 100_000
-"""A file of an interval that was asked for by name holds so many bars; of a longer window it holds
-the next coarser interval, as the chart does."""
+"""So many of an interval that was asked for by name come in a file; of a longer window those come
+that are on screen, as where no interval was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +45,17 @@ class Exports:
         self._trail = trail
 
     def chart(self, actor: Actor, view: ChartView, origin: Origin) -> Export:
-        """The bars of the view's window at the interval that the chart shows, with its indicators;
-        of an interval that the view names up to BARS of them, where the screen has no room.
+        """The bars of the view's window with its indicators: at the interval that the view names
+        while they are at most BARS, else at the one that the chart shows.
 
         Raises InvalidView for a view without a symbol, UnknownSymbol as the chart does.
         """
         actor.require(Permission.EXPORT_DATA)
         if view.symbol is None:
             raise InvalidView("name the symbol to export, as in ?symbol=AAPL")
-        limits = Limits(BARS, BARS)
-        chart, bars = self._reader.chart_file(actor.scope, view, limits)
+        chart, bars = self._reader.chart_file(actor.scope, view, Limits(BARS, BARS))
         table = export_tables.chart_table(chart, bars)
-        span = export_tables.stamps(bars.ts[[0, -1]], chart.interval) if len(bars) else ()
-        told = [chart.interval.value, *(str(stamp) for stamp in span)]
+        told = (chart.interval.value, *export_tables.span(bars.ts, chart.interval))
         return self._handed_out(actor, origin, "chart", table, (chart.symbol.code,), told)
 
     def overview(self, actor: Actor, query: OverviewQuery, origin: Origin) -> Export:
@@ -84,8 +82,7 @@ class Exports:
     ) -> Export:
         actor.require(Permission.EXPORT_DATA)
         found = self._reader.compare(actor.scope, view)
-        window = (format_moment(found.window_start), format_moment(found.window_end))
-        told = [found.interval.value, *window]
+        told = (found.interval.value, *export_tables.span(found.ts, found.interval))
         return self._handed_out(actor, origin, what, table_of(found), found.view.symbols, told)
 
     def _handed_out(
@@ -99,13 +96,13 @@ class Exports:
     ) -> Export:
         """The file of the table, once its leaving is noted."""
         name = file_name(what, *codes, *told)
-        self._views.viewed(actor, codes or ("overview",), "export")
+        noted(self._views, actor, codes or ("overview",), "export")
         self._trail.record(
             AuditEvent(
                 action="data.export",
                 actor=actor.id,
                 target=", ".join(codes) or "overview",
-                details={"what": what, "of": " ".join(told), "rows": str(table.count)},
+                details={"what": what, "of": " ".join(told).strip(), "rows": str(table.count)},
                 origin=origin,
             )
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from mltrading.domain.access import Actor
+from collections.abc import Sequence
+
+from mltrading.domain.access import DEVELOPER, Actor
 from mltrading.domain.bars import Symbol
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.services.charting import Chart, DataTrust, IndicatorLines, Quote
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
 from mltrading.services.overview import GroupCount, Overview, OverviewRow
-from mltrading.services.ports.audit import ViewLog
+from mltrading.services.ports.audit import HowSeen, ViewLog
 from mltrading.services.reading import MarketReader
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Overview",
     "OverviewRow",
     "Quote",
+    "noted",
 ]
 
 
@@ -38,21 +41,27 @@ class Market:
     def chart(self, actor: Actor, view: ChartView) -> Chart:
         """As MarketReader.chart, for what the actor may see."""
         chart = self._reader.chart(actor.scope, view)
-        self._views.viewed(actor, (chart.symbol.code,), "chart")
+        noted(self._views, actor, (chart.symbol.code,), "chart")
         return chart
 
     def overview(self, actor: Actor, query: OverviewQuery) -> Overview:
         """As MarketReader.overview, for what the actor may see."""
         overview = self._reader.overview(actor.scope, query)
-        self._views.viewed(actor, ("overview",), "overview")
+        noted(self._views, actor, ("overview",), "overview")
         return overview
 
     def compare(self, actor: Actor, view: CompareView) -> Comparison:
         """As MarketReader.compare, for what the actor may see."""
         comparison = self._reader.compare(actor.scope, view)
-        self._views.viewed(actor, comparison.view.symbols, "compare")
+        noted(self._views, actor, comparison.view.symbols, "compare")
         return comparison
 
     def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:
         """As MarketReader.find, for what the actor may see."""
         return self._reader.find(actor.scope, text, limit)
+
+
+def noted(views: ViewLog, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
+    """Note a view of anybody but the developer: where nobody signs in there is nobody to name."""
+    if actor is not DEVELOPER:
+        views.viewed(actor, codes, how)

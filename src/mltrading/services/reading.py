@@ -41,8 +41,8 @@ class MarketReader:
 
     def chart_file(self, scope: Scope, view: ChartView, limits: Limits) -> tuple[Chart, Bars]:
         """The chart of `view`, and its visible bars as traded (weeks and months, which are made of
-        adjusted days, as the chart has them). Bars of an interval that `view` names are not made
-        coarser for the screen's sake: up to `limits` of them come.
+        adjusted days, as the chart has them). An interval that `view` names is shown while its
+        bars keep to `limits`, though the screen has room for coarser ones only.
 
         Raises UnknownSymbol as `chart` does.
         """
@@ -85,7 +85,8 @@ class MarketReader:
     ) -> tuple[Chart, Bars]:
         chart = self._chart(scope, view, bars)
         if view.interval in chart.available and view.interval is not chart.interval:
-            chart = self._chart(scope, view, bars, limits)
+            wide = self._chart(scope, view, bars, limits)
+            chart = wide if wide.interval is view.interval else chart
         visible = chart.bars[chart.first_visible : chart.last_visible + 1]
         if not len(visible) or not chart.interval.stored:
             return chart, visible

@@ -13,11 +13,13 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 
 Cell = str | float | bool | None
 
 PIECE_ROWS = 500
+_EXACT = 1e15  # below, every whole number is a float, and is written without an exponent
 # The quotes are those that a cell of such a spreadsheet would be taken out of.
 _FORMULA = re.compile(r'(^|[,;|])(?=[ "]*[=+\-@＝＋－＠])')
 
@@ -36,20 +38,24 @@ def _lines(rows: Iterable[Sequence[Cell]]) -> str:
     return text.getvalue()
 
 
-def cell(value: Cell) -> str:
-    """What stands for the value; nothing for one that is not known."""
+def cell(value: Cell) -> str | float:
+    """What csv writes for the value: for a number the shortest text that is read back as the same
+    one, for one that is not known nothing."""
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < _EXACT:
+            return int(value)
+        return value if math.isfinite(value) else ""
     if isinstance(value, str):
         return harmless(value)
-    if value is None or not math.isfinite(value):
-        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    # The shortest text that is read back as the same number. A NumPy number has a repr of its own.
-    text = repr(value) if isinstance(value, int) else float.__repr__(value)
-    return text.removesuffix(".0")
+    return "" if value is None else value
 
 
+@lru_cache(maxsize=1024)
 def harmless(text: str) -> str:
-    """The text on one line, with nothing in it that begins a formula."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _FORMULA.sub(r"\1'", printable)
+    """The text on one line, with nothing in it that begins a formula. Kept, for tables repeat their
+    texts in every row."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return _FORMULA.sub(r"\1'", text)

@@ -132,7 +132,7 @@ class ViewLog(Protocol):
 
 
 class Unlogged:
-    """The log of views where nobody signs in: there is nobody to name."""
+    """The log of views of a program that keeps none."""
 
     def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
         """Nothing is kept."""
