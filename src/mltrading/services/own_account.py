@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from mltrading.domain.access import Actor
+from mltrading.domain.access import Actor, Role
 from mltrading.errors import (
     InvalidAccount,
     InvalidPassword,
@@ -25,6 +25,7 @@ from mltrading.services.ports.identity import (
     Seals,
     SessionInfo,
 )
+from mltrading.services.ports.openid import OpenIdProvider
 from mltrading.services.tokens import token_hash
 from mltrading.utils.clock import Clock
 
@@ -36,8 +37,8 @@ _SECRET = re.compile(r"[A-Z2-7]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What identity is made of. `provider_role`: of new accounts that an OpenID provider vouches
-    for; None: it makes none."""
+    """What identity is made of. `provider` None: nobody signs in elsewhere; `provider_role`: of the
+    accounts made for people whom the provider vouches for, None: none is made."""
 
     store: IdentityStore
     passwords: Passwords
@@ -46,6 +47,8 @@ class Tools:
     attempts: Attempts
     trail: AuditTrail
     clock: Clock
+    provider: OpenIdProvider | None = None
+    provider_role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)

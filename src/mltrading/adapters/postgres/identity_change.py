@@ -22,11 +22,17 @@ ACCOUNT = sql.SQL(
     "users.subject, email, role, disabled_at IS NOT NULL, password_hash, totp_secret, issuer"
 )
 _HOLD = sql.SQL("SELECT {account} FROM users WHERE subject = %s FOR UPDATE").format(account=ACCOUNT)
+_HOLD_ADDRESS = sql.SQL("SELECT {account} FROM users WHERE email = %s FOR UPDATE").format(
+    account=ACCOUNT
+)
+_HOLD_VOUCHED = sql.SQL("""SELECT {account} FROM users
+    WHERE issuer = %s AND issuer_subject = %s FOR UPDATE""").format(account=ACCOUNT)
+_VOUCH = "UPDATE users SET issuer = %s, issuer_subject = %s WHERE subject = %s"
 _HOLD_ADMINISTRATORS = sql.SQL("""SELECT {account} FROM users
     WHERE subject = %s OR (role = 'admin' AND disabled_at IS NULL)
     ORDER BY users.id FOR UPDATE""").format(account=ACCOUNT)
-_ADD = """INSERT INTO users (subject, email, role, password_hash) VALUES (%s, %s, %s, %s)
-    ON CONFLICT (email) DO NOTHING RETURNING id"""
+_ADD = """INSERT INTO users (subject, email, role, password_hash, issuer, issuer_subject)
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id"""
 _SET_ROLE = "UPDATE users SET role = %s WHERE subject = %s"
 _SET_DISABLED = """UPDATE users SET disabled_at = CASE WHEN %s THEN now() END
     WHERE subject = %s"""
@@ -77,8 +83,16 @@ class PostgresIdentityChange:
         self._cursor = cursor
 
     def hold(self, account_id: str) -> Account | None:
-        rows = self._rows(_HOLD, (account_id,)) if storable(account_id) else []
-        return account(rows[0]) if rows else None
+        return self._account(_HOLD, account_id)
+
+    def hold_address(self, email: str) -> Account | None:
+        return self._account(_HOLD_ADDRESS, email)
+
+    def hold_vouched(self, issuer: str, subject: str) -> Account | None:
+        return self._account(_HOLD_VOUCHED, issuer, subject)
+
+    def vouch(self, account_id: str, issuer: str, subject: str) -> None:
+        self._cursor.execute(_VOUCH, (issuer, subject, account_id))
 
     def hold_with_administrators(self, account_id: str) -> tuple[Account | None, int]:
         if not storable(account_id):
@@ -88,7 +102,8 @@ class PostgresIdentityChange:
         return asked, sum(one.id != account_id for one in held)
 
     def add(self, account: NewAccount) -> bool:
-        values = (account.id, account.email, account.role.value, account.password_hash)
+        vouched = (account.issuer, account.issuer_subject)
+        values = (account.id, account.email, account.role.value, account.password_hash, *vouched)
         return bool(self._rows(_ADD, values))
 
     def set_role(self, account_id: str, role: Role) -> None:
@@ -152,6 +167,10 @@ class PostgresIdentityChange:
 
     def record(self, event: AuditEvent) -> None:
         audit.append(self._cursor, event)
+
+    def _account(self, query: sql.Composable, *names: str) -> Account | None:
+        rows = self._rows(query, names) if all(map(storable, names)) else []
+        return account(rows[0]) if rows else None
 
     def _rows(self, query: str | sql.Composable, values: Any) -> list[tuple[Any, ...]]:
         self._cursor.execute(query, values)
