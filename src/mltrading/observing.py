@@ -7,6 +7,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dash import Dash
@@ -18,7 +19,13 @@ from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.sample_book import PostgresSampleBook
 from mltrading.dashboard import measuring, monitors
-from mltrading.services.health import Health, Running
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.guard.visitor import Visitors
+from mltrading.dashboard.guard.web import Web
+from mltrading.dashboard.pages import PAGES
+from mltrading.domain.access import Permission
+from mltrading.services import Services
+from mltrading.services.health import Running
 from mltrading.services.ports.operations import ProcessKind
 from mltrading.services.presence import Present
 from mltrading.services.sampling import Sampler
@@ -36,12 +43,12 @@ log = logging.getLogger(__name__)
 
 
 def observe(
-    app: Dash, settings: Settings, url: str, health: Health, running: Running, pages: list[str]
+    app: Dash, settings: Settings, url: str, services: Services, running: Running, web: Web
 ) -> None:
     """Measure all that `app` does, and hand it over while it serves; call it when all of its
     callbacks are registered."""
     database = own_database(url)
-    install_monitors(app.server, settings, database, health, running)
+    install_monitors(app.server, settings, database, services, running, web)
     present = Present(_secret(settings), SystemClock())
     actions: list[Callable[[], None]] = [share_numbers]
     if settings.monitoring.enabled:
@@ -50,18 +57,41 @@ def observe(
         app.server.extensions["mltrading-end"] = sampler.hand_over
     begin = OncePerProcess(*actions)
     app.server.extensions["mltrading-begin"] = begin
-    measuring.install(app, pages, begin, present.seen)
+    measuring.install(app, [page.path for page in PAGES], begin, present.seen)
 
 
 def install_monitors(
-    server: Flask, settings: Settings, database: Database, health: Health, running: Running
+    server: Flask,
+    settings: Settings,
+    database: Database,
+    services: Services,
+    running: Running,
+    web: Web,
 ) -> None:
+    """/metrics and /health/full."""
     book = PostgresOperationsBook(database)
     calendars = KeptCalendars(settings.home / "calendars")
-    vitals = Vitals(health, book, calendars, machine(settings), SystemClock())
+    vitals = Vitals(services.health, book, calendars, machine(settings), SystemClock())
     token = settings.observing.metrics_token
     monitors.install(
-        server, vitals, machine(settings), running, token.get_secret_value() if token else None
+        server,
+        vitals,
+        machine(settings),
+        running,
+        token.get_secret_value() if token else None,
+        partial(is_administrator, services, web),
+    )
+
+
+def is_administrator(services: Services, web: Web) -> bool:
+    """Whether who asks, on a route that the guard opens to everybody, is one."""
+    if services.identity is None:
+        return current_actor().may(Permission.MODIFY_SETTINGS)
+    actor = Visitors(services.identity, web, ()).actor()
+    return (
+        actor is not None
+        and actor.may(Permission.MODIFY_SETTINGS)
+        and not services.identity.needs_totp(actor)
     )
 
 

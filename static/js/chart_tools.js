@@ -27,6 +27,20 @@
     }
   });
 
+  /* The file holds the window that is on screen, also after a pan that asked nothing. */
+  document.addEventListener("mlt:address", () => {
+    const link = document.querySelector("#chart-csv a");
+    if (!link) return;
+    const file = new URL(link.href);
+    for (const name of ["start", "end"]) {
+      const moment = query().get(name);
+      if (!moment) continue;
+      file.searchParams.set(name, moment);
+      file.searchParams.delete("range");
+    }
+    link.href = file.pathname + file.search;
+  });
+
   /* ---- indicators ---- */
 
   const rows = () => [...document.querySelectorAll("#indicator-picker .indicator-row")];

@@ -33,7 +33,7 @@ class KnownMarket:
         self.asked.append(view)
         code = view.symbol or "AAPL"
         if code not in ("AAPL", "IBM", HOSTILE):
-            raise UnknownSymbol(f"unknown symbol '{code}'; nearest known: 'AAPL'")
+            raise UnknownSymbol(f"unknown symbol '{code}'", "nearest known: 'AAPL'", "AAPL")
         symbol = replace(SYMBOL, code=code, name=f"Name of {code}")
         return make_chart(**{"query": view.to_query(), "symbol": symbol} | self.made)
 

@@ -149,7 +149,7 @@ def announce_when_answering(place: tuple[str, int], url: str) -> None:
     with socket.create_connection(place[:2], timeout=60) as client:
         client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         status = client.makefile("rb").readline()
-    if b" 200 " in status:
+    if any(code in status for code in (b" 200 ", b" 302 ")):  # 302: to the form of signing in
         os.write(1, f"{url}\n".encode())
     else:
         said = status.decode("latin-1").strip() or "nothing"

@@ -38,6 +38,7 @@ def toolbar(view: ChartView) -> Component:
             _group("chart-type", "Chart type", kinds(view)),
             _group("scale-picker", "Price scale", scales(view)),
             _indicator_picker(view),
+            html.Div(id="chart-csv"),
             _group(
                 "range-buttons",
                 "Range: the window shown",

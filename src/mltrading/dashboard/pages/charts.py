@@ -14,17 +14,21 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from flask import has_request_context, request
+from orjson import Fragment
 
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
+from mltrading.dashboard.exports import CHART, csv_link
 from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import chart_controls as controls
 from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Permission
 from mltrading.domain.bars import Symbol
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
@@ -85,8 +89,10 @@ def register(app: Dash, services: Services) -> None:
         Output("range-buttons", "children"),
         Output("indicator-choices", "children"),
         Output("indicator-count", "children"),
+        Output("chart-csv", "children"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def draw(address: Any) -> tuple[Any, ...]:
         view, problems = ChartView.parse(_search(address))
         chart, refused = _chart(services, view)
@@ -96,6 +102,7 @@ def register(app: Dash, services: Services) -> None:
             _in_place(chart, refused),
             sealed(note(chart, problems) if chart else remarks(problems)),
             *controls.state(view, chart),
+            _csv(chart),
         )
 
     for name, source in (("chartAsked", "address"), ("paintChart", "chart-answer")):
@@ -128,13 +135,22 @@ def _chart(services: Services, view: ChartView) -> tuple[Chart | None, Component
         try:
             return services.market.chart(current_actor(), replace(view, symbol=symbol)), None
         except UnknownSymbol as error:
-            refused = unknown(str(error))
+            refused = unknown(error)
     return None, refused
 
 
 def _in_place(chart: Chart | None, refused: Component | None) -> Component | None:
     """What stands where the chart would be, if anything."""
-    return no_bars(chart.symbol.code) if chart and not len(chart.bars) else refused
+    if chart and not len(chart.bars):
+        return no_bars(chart.symbol.code, current_actor().scope)
+    return refused
+
+
+def _csv(chart: Chart | None) -> Fragment | None:
+    """The button for the bars on screen; static/js/chart_tools.js keeps it to the window that they
+    are moved to."""
+    link = csv_link(CHART, chart.view, "These bars and indicators") if chart else None
+    return sealed(link) if chart and len(chart.bars) and link else None
 
 
 def _last_symbol() -> str | None:
@@ -143,4 +159,13 @@ def _last_symbol() -> str | None:
     return code if is_code(code) else None
 
 
-PAGE = Page(PATH, "Charts", "Charts", "charts", layout, register, keys=KEYS)
+PAGE = Page(
+    PATH,
+    "Charts",
+    "Charts",
+    "charts",
+    layout,
+    register,
+    keys=KEYS,
+    permission=Permission.VIEW_SHARED_DATA,
+)

@@ -15,8 +15,9 @@ from mltrading.domain.metrics import BASIS, NEEDED_SESSIONS
 from mltrading.services.market import CompareLine, CompareMetrics, Comparison
 
 
-def metrics_table(comparison: Comparison) -> Component:
-    """One row a symbol in the order of the lines, and below it what the numbers rest on."""
+def metrics_table(comparison: Comparison, csv: Component | None = None) -> Component:
+    """One row a symbol in the order of the lines, and below it what the numbers rest on and the
+    button that downloads them."""
     first = comparison.rows[0].symbol.code
     heads = [
         ("Symbol", ""),
@@ -40,7 +41,8 @@ def metrics_table(comparison: Comparison) -> Component:
         [html.Thead(html.Tr(head)), html.Tbody(body)], className="table compare-table"
     )
     basis = html.P(f"{BASIS[0].upper()}{BASIS[1:]}.", className="muted")
-    return html.Div([html.Div(table, className="table-wrap", tabIndex="0"), basis])
+    below = html.Div([basis, csv], className="compare-basis")
+    return html.Div([html.Div(table, className="table-wrap", tabIndex="0"), below])
 
 
 def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
