@@ -18,7 +18,7 @@ from mltrading.adapters.machine import LinuxMachine
 from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.sample_book import PostgresSampleBook
-from mltrading.dashboard import measuring, monitors
+from mltrading.dashboard import measuring, monitors, timings
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.guard.web import Web
@@ -51,13 +51,15 @@ def observe(
     install_monitors(app.server, settings, database, services, running, web)
     present = Present(_secret(settings), SystemClock())
     actions: list[Callable[[], None]] = [share_numbers]
+    pages = [page.path for page in PAGES]
     if settings.monitoring.enabled:
+        timings.install(app, pages, settings.observing.timings)
         sampler = build_sampler(settings, database, "web", present)
         actions.append(sampler.start)
         app.server.extensions["mltrading-end"] = sampler.hand_over
     begin = OncePerProcess(*actions)
     app.server.extensions["mltrading-begin"] = begin
-    measuring.install(app, [page.path for page in PAGES], begin, present.seen)
+    measuring.install(app, pages, begin, present.seen)
 
 
 def install_monitors(

@@ -2,7 +2,8 @@
    Dash that nothing changed: the page stays as it is. The server refuses with an honest status and
    one line of text; what it has to say of an outage of its database is an answer like any other.
 
-   mlt.signIn()                               where to sign in and come back to this very view */
+   mlt.signIn()                               where to sign in and come back to this very view
+   mlt.csrf()                                 the token that a form brings, "" where there is none */
 (function () {
   "use strict";
   const mlt = window.mlt;
@@ -89,4 +90,5 @@
     const found = document.cookie.split("; ").find((cookie) => cookie.startsWith(start));
     return found ? decodeURIComponent(found.slice(start.length)) : "";
   }
+  mlt.csrf = token;
 })();

@@ -15,6 +15,7 @@ from mltrading.dashboard.guard import csrf
 from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.pages import PAGES
+from mltrading.dashboard.timings import SHARE
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -87,7 +88,7 @@ class _Dashboard(Dash):
         styles = "".join(f'<link rel="stylesheet" href="{url}">' for url in self._assets.styles)
         scripts = "".join(f'<script src="{url}"></script>' for url in self._assets.scripts)
         return f"""<!DOCTYPE html>
-<html lang="en" data-theme="{theme.current()}">
+<html lang="en" data-theme="{theme.current()}" data-timings="{self.server.config.get(SHARE, 0)}">
 <head>{parts["metas"]}
 <title>{escape(routing.page_title(page))}</title>
 <script src="{self._assets.url("js/theme.js")}"></script>

@@ -18,6 +18,7 @@ from mltrading.dashboard.registry import Page
 from mltrading.domain.access import Permission
 from mltrading.domain.bars import Symbol
 from mltrading.errors import DatabaseUnavailable, Forbidden
+from mltrading.utils.measures import page_shown
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -78,6 +79,7 @@ def _register_router(app: Dash, services: Services, pages: tuple[Page, ...]) -> 
             return not_found.layout(path), path, page_title(None)
         if page.permission and not page.open_to(current_actor()):
             return forbidden.layout(page.permission), path, page_title(page)
+        page_shown(path)
         return page.layout(services, search), path, page_title(page)
 
 

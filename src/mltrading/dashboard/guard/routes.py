@@ -53,6 +53,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/health/ready": _HEALTH,
         "/health/full": _HEALTH,  # asks for a token or an administrator itself
         "/metrics": _HEALTH,  # asks for a token itself
+        "/timings": _SESSION,
         "/export/chart.csv": _EXPORT,
         "/export/overview.csv": _EXPORT,
         "/export/compare.csv": _EXPORT,
