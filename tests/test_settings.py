@@ -17,10 +17,10 @@ from mltrading.settings import (
     load_settings,
     parse_environment_file,
 )
+from tests.factories import SECRET_KEY
 
 pytestmark = pytest.mark.smoke
 
-KEY = "0123456789abcdef" * 4
 URL = "postgresql://trader:s3cret@db.example:5433/market"
 
 
@@ -33,7 +33,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:

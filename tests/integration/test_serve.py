@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import SECRET_KEY
 from tests.waiting import held_port, wait_until, within
 
 pytestmark = pytest.mark.database
@@ -273,6 +274,7 @@ def test_a_given_database_is_migrated_and_used(tmp_path: Path, empty_database_ur
     serve = Serve(
         tmp_path / "home",
         ENVIRONMENT="staging",
+        SECRET_KEY=SECRET_KEY,
         MLTRADING_CONFIG=str(tmp_path),
         DATABASE_URL=empty_database_url,
     )
