@@ -70,13 +70,15 @@ class Release:
         if not path.startswith(FILES):  # a fault looks into what is no file, so it comes plain
             environ.pop("HTTP_ACCEPT_ENCODING", None)
         body, status, headers = run_wsgi_app(self._application, environ, buffered=True)
+        cookies = [("Set-Cookie", line) for line in headers.getlist("Set-Cookie")]
+        headers.remove("Set-Cookie")
         sent = Sent(int(status.split()[0]), dict(headers), b"".join(body))
         if path == "/health/live":
             sent = said(sent, {**sent.json(), "commit": self.commit})
         if self.fault is not None:
             sent = self.fault(path, sent)
         headed_out = {**sent.headers, "Content-Length": str(len(sent.body))}
-        start_response(f"{sent.status} X", list(headed_out.items()))
+        start_response(f"{sent.status} X", [*headed_out.items(), *cookies])
         return [sent.body]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from mltrading.app import create_app
 from mltrading.settings import load_settings
+from tests.test_delivery.door import EMAIL, PASSWORD, Door
 from tests.test_delivery.github_fake import NAME, OWNER, TOKEN, GitHub, required_reviewers, user
 from tests.test_delivery.github_schema import make
 from tests.test_delivery.heroku_fake import KEY, Fake
@@ -75,6 +76,8 @@ class Platform:
                 "HEROKU_API_KEY": KEY,
                 "GITHUB_TOKEN": TOKEN,
                 "SLACK_WEBHOOK": f"{self.slack.url}/services/T/B/x",
+                "SMOKE_EMAIL": EMAIL,
+                "SMOKE_PASSWORD": PASSWORD,
                 "SMTP_URL": "",
                 "PAGERDUTY_KEY": "",
             },
@@ -87,7 +90,7 @@ class Platform:
                 "SMOKE_HOST": self.sites,
             },
         )
-        assert KEY not in done.log and TOKEN not in done.log
+        assert not {one for one in (KEY, TOKEN, PASSWORD) if one in done.log}
         return done
 
     def told(self) -> str:
@@ -104,7 +107,7 @@ def application(small_market_url: str, tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLTRADING_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("ENVIRONMENT", "development")
-        return Release(create_app(load_settings(), small_market_url).server)
+        return Release(Door(create_app(load_settings(), small_market_url).server))
 
 
 @pytest.fixture

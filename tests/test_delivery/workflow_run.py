@@ -31,6 +31,8 @@ SECRETS = {
     "GITHUB_TOKEN": "stand-in-of-the-token",
     "SECURITY_TOKEN": "stand-in-of-the-scanners-key",
     "SLACK_WEBHOOK": "http://127.0.0.1:9/stand-in-of-slack",
+    "SMOKE_EMAIL": "stand-in@example.com",
+    "SMOKE_PASSWORD": "stand-in-of-the-smoke-test's-password",
     "SMTP_URL": "smtp://127.0.0.1:9",
     "PAGERDUTY_KEY": "stand-in-of-the-pager-key",
 }
