@@ -9,45 +9,85 @@ from dash import Dash
 
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.passwords import Argon2Passwords
 from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.identity import PostgresIdentity
+from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.adapters.redis_limits import RedisLimiter
+from mltrading.adapters.sealing import SecretKeySeals
+from mltrading.adapters.totp import TotpCodes
 from mltrading.dashboard import create_dashboard
+from mltrading.dashboard.guard.complete import refuse_unguarded
+from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.health import health_blueprint
 from mltrading.domain.access import DEVELOPER
 from mltrading.domain.view import ChartView, OverviewQuery
-from mltrading.errors import MLTradingError
+from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.services import Services
+from mltrading.services.accounts import Accounts
+from mltrading.services.attempts import Attempts
 from mltrading.services.digest import DailyDigest
 from mltrading.services.health import Health, Running
+from mltrading.services.identity import Identity, Tools
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
+from mltrading.services.ports.limits import RateLimiter
 from mltrading.settings import WEB_WORKERS, Settings
-from mltrading.utils.clock import SystemClock
+from mltrading.utils.clock import Clock, SystemClock
 
 
-def build_services(settings: Settings, url: str) -> Services:
-    """Every service over the database at `url`; connects with the first question, not before."""
-    # At busy moments a pool doubles, so each worker keeps half of its share.
-    database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
+def build_services(settings: Settings, url: str, database: Database) -> Services:
+    """Every service over `database`, which is at `url`; connects with the first question, not
+    before."""
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
+    passwords = Argon2Passwords()
     return Services(
         market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
+        identity=build_identity(settings, database, passwords, clock),
+        accounts=Accounts(PostgresIdentity(database), passwords),
         features=settings.features,
         calendars=calendars,
         clock=clock,
     )
 
 
+def build_identity(
+    settings: Settings, database: Database, passwords: Argon2Passwords, clock: Clock
+) -> Identity | None:
+    """Signing in; None where nobody does."""
+    if not settings.sign_in or settings.secret_key is None:
+        return None
+    trail = PostgresAudit(database)
+    limits = settings.limits
+    limiter = build_limiter(settings, database)
+    attempts = Attempts(limiter, trail, limits.account, limits.address)
+    tools = Tools(
+        PostgresIdentity(database),
+        passwords,
+        TotpCodes(),
+        SecretKeySeals(settings.secret_key.get_secret_value(), clock),
+        attempts,
+        trail,
+        clock,
+    )
+    return Identity(tools)
+
+
 def create_app(settings: Settings, url: str) -> Dash:
     """The dashboard over the database at `url`, ready for several threads and for forking."""
-    services = build_services(settings, url)
-    app = create_dashboard(services)
+    # At busy moments a pool doubles, so each worker keeps half of its share.
+    database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
+    services = build_services(settings, url, database)
+    limiter = build_limiter(settings, database)
+    app = create_dashboard(services, build_web(settings), limiter, PostgresAudit(database))
     running = Running(__version__, settings.commit, settings.release)
     app.server.register_blueprint(health_blueprint(services.health, running))
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
@@ -59,7 +99,35 @@ def create_app(settings: Settings, url: str) -> Dash:
         )
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
     app._setup_server()  # pylint: disable=protected-access  # it has no other name
+    refuse_unguarded(app)
     return app
+
+
+def build_web(settings: Settings) -> Web:
+    """How this deployment stands on the network."""
+    secret = settings.secret_key.get_secret_value() if settings.secret_key else ""
+    security, limits = settings.security, settings.limits
+    if security.csrf_protection and not secret:
+        raise ConfigurationError(
+            "security.csrf_protection signs its tokens: set SECRET_KEY, to the same on every worker"
+        )
+    limited = security.rate_limiting and settings.sign_in
+    return Web(
+        exposed=settings.environment != "development",
+        sign_in=settings.sign_in,
+        secret=SecretKeySeals(secret, SystemClock()).key("cookies") if secret else "",
+        proxy=settings.proxy,
+        csrf=security.csrf_protection,
+        limits=(limits.callback, limits.address) if limited else None,
+    )
+
+
+def build_limiter(settings: Settings, database: Database) -> RateLimiter:
+    """Counts in Redis where there is one, else in the database."""
+    counted = PostgresLimiter(database)
+    if settings.redis_url is None:
+        return counted
+    return RedisLimiter(settings.redis_url.get_secret_value(), counted)
 
 
 def warm(market: Market) -> None:

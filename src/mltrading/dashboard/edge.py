@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from typing import Any
 
 from dash import html, set_props
 
@@ -19,7 +20,8 @@ def on_error(error: Exception) -> None:
     Called by Dash with every exception but PreventUpdate; returns nothing, so no output changes.
     """
     if isinstance(error, DatabaseUnavailable):
-        _report_outage(error)
+        for component, props in outage_update(error).items():
+            set_props(component, props)
     elif isinstance(error, MLTradingError):
         set_props("toast", {"children": toast(str(error), "error")})
     else:
@@ -29,13 +31,17 @@ def on_error(error: Exception) -> None:
         set_props("toast", {"children": toast(text, "error")})
 
 
-def _report_outage(error: DatabaseUnavailable) -> None:
+def outage_update(error: DatabaseUnavailable) -> dict[str, dict[str, Any]]:
+    """The properties that change when the database is away, by component: a toast, the banner, and
+    the interval by which the page comes back (routing.py)."""
     number = secrets.token_hex(4)
     log.warning("database unavailable, id %s: %s", number, error)
     text = f"The database does not answer. Your view is kept; retrying. Error id {number}"
-    set_props("toast", {"children": toast(text, "error")})
-    set_props("banner", {"children": outage_banner()})
-    set_props("outage", {"disabled": False})
+    return {
+        "toast": {"children": toast(text, "error")},
+        "banner": {"children": outage_banner()},
+        "outage": {"disabled": False},
+    }
 
 
 def outage_banner() -> html.Div:

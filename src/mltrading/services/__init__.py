@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
+    from mltrading.services.accounts import Accounts
     from mltrading.services.health import Health
+    from mltrading.services.identity import Identity
     from mltrading.services.market import Market
     from mltrading.utils.clock import Clock
 
@@ -27,10 +29,13 @@ class Features(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All of them, joined by app.py and handed to whoever draws the answers."""
+    """All of them, joined by app.py and handed to whoever draws the answers. `identity` is None
+    where nobody signs in."""
 
     market: Market
     health: Health
+    identity: Identity | None
+    accounts: Accounts
     features: Features
     calendars: Calendars
     clock: Clock

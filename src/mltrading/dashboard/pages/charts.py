@@ -21,10 +21,12 @@ from mltrading.dashboard.components import aria, graph, skeleton
 from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import chart_controls as controls
 from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Permission
 from mltrading.domain.bars import Symbol
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
@@ -87,6 +89,7 @@ def register(app: Dash, services: Services) -> None:
         Output("indicator-count", "children"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def draw(address: Any) -> tuple[Any, ...]:
         view, problems = ChartView.parse(_search(address))
         chart, refused = _chart(services, view)
@@ -143,4 +146,13 @@ def _last_symbol() -> str | None:
     return code if is_code(code) else None
 
 
-PAGE = Page(PATH, "Charts", "Charts", "charts", layout, register, keys=KEYS)
+PAGE = Page(
+    PATH,
+    "Charts",
+    "Charts",
+    "charts",
+    layout,
+    register,
+    keys=KEYS,
+    permission=Permission.VIEW_SHARED_DATA,
+)

@@ -42,9 +42,11 @@ from mltrading.dashboard.components import (
     visually_hidden,
 )
 from mltrading.dashboard.figures import compare as figures
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages.compare_table import metrics_table
 from mltrading.dashboard.registry import Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Permission
 from mltrading.domain.bars import Symbol
 from mltrading.domain.view import MAX_COMPARED, MODES, CompareView, Range
 from mltrading.errors import InvalidView, UnknownSymbol
@@ -98,6 +100,7 @@ def register(app: Dash, services: Services) -> None:
         Output("compare-metrics", "children"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def compare(address: Any) -> tuple[Any, ...]:
         view, problems = CompareView.parse(_search(address))
         comparison, refused = _compare(services, view)
@@ -136,6 +139,7 @@ def _register_adding(app: Dash, services: Services) -> None:
         Input("compare-add", "value"),
         prevent_initial_call=True,
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def suggest(typed: Any) -> list[Component]:
         found = services.market.find(current_actor(), _typed(typed), SUGGESTIONS)
         return [html.Option(value=symbol.code, label=symbol.name) for symbol in found]
@@ -148,6 +152,7 @@ def _register_adding(app: Dash, services: Services) -> None:
         State("address", "data"),
         prevent_initial_call=True,
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def add(submitted: Any, typed: Any, address: Any) -> tuple[Any, Any]:
         """Enter in the box: the symbol of exactly that code, else the first one found."""
         if ctx.triggered_id != "compare-add" or not isinstance(submitted, int) or submitted < 1:
@@ -308,4 +313,13 @@ def _nothing_to_compare() -> Component:
     )
 
 
-PAGE = Page(PATH, "Compare", "Compare", "compare", layout, register, feature="comparison_mode")
+PAGE = Page(
+    PATH,
+    "Compare",
+    "Compare",
+    "compare",
+    layout,
+    register,
+    feature="comparison_mode",
+    permission=Permission.VIEW_SHARED_DATA,
+)

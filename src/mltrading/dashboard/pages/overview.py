@@ -25,8 +25,10 @@ from mltrading.dashboard.components import (
     visually_hidden,
 )
 from mltrading.dashboard.figures import breadth
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import overview_table
 from mltrading.dashboard.registry import Key, Page, on
+from mltrading.domain.access import Permission
 from mltrading.domain.query import MAX_TEXT
 from mltrading.domain.view import OverviewQuery
 
@@ -145,6 +147,7 @@ def register(app: Dash, services: Services) -> None:
         Output("overview-state", "children"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def show(address: Any) -> tuple[Any, ...]:
         if not isinstance(address, dict) or address.get("path") != PATH:
             raise PreventUpdate
@@ -253,4 +256,5 @@ PAGE = Page(
         Key("↑ ↓", "On the bars: another sector or industry; Enter filters by it"),
         Key("Space", "On Compare: add the symbol to the comparison", COMPARISON),
     ),
+    permission=Permission.VIEW_SHARED_DATA,
 )
