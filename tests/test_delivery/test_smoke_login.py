@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from delivery.__main__ import main
 from delivery.errors import SmokeFailed
 from delivery.smoke import WRONG_ROUNDS, smoke
 from delivery.smoke_checks import CHECKS
 from delivery.smoke_login import Account, account_of
-from mltrading.app import create_app
-from mltrading.settings import load_settings
-from tests.test_delivery.door import EMAIL, PASSWORD, Door
+from tests.database_fixtures import execute
 from tests.test_delivery.releases import COMMIT, Fault, Release, Sent, headed, listening, said
-from tests.test_delivery.test_smoke import Time, failed_checks, on
+from tests.test_delivery.signing import EMAIL, PASSWORD, SITE, make_account, staging
+from tests.test_delivery.test_smoke import Time, deploy, failed_checks, on
 
 pytestmark = pytest.mark.database
 
 NAMES = [name for name, _ in CHECKS]
-SITE = "https://mltrading.example"
 
 
 @pytest.fixture(scope="module")
-def application(small_market_url: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLTRADING_HOME", str(tmp_path_factory.mktemp("deployed")))
-        patch.setenv("ENVIRONMENT", "development")
-        return create_app(load_settings(), small_market_url).server
+def application(small_market_url: str, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    make_account(small_market_url)
+    return staging(small_market_url, tmp_path_factory.mktemp("staging"))
 
 
 @pytest.fixture
-def door(application: Any) -> Door:
-    return Door(application)
-
-
-@pytest.fixture
-def release(door: Door) -> Release:
-    return Release(door)
+def release(application: Flask) -> Release:
+    return Release(application)
 
 
 @pytest.fixture
@@ -53,19 +47,39 @@ def account() -> Account:
     return Account(EMAIL, PASSWORD)
 
 
+@pytest.fixture
+def begun(small_market_url: str) -> Callable[[], int]:
+    """How many sessions have begun since the test did."""
+
+    def count() -> int:
+        ((found,),) = execute(
+            small_market_url, "SELECT count(*) FROM audit WHERE action = 'session.begin'"
+        )
+        assert isinstance(found, int)
+        return found
+
+    before = count()
+    return lambda: count() - before
+
+
 def check(address: str, account: Account | None, **given: Any) -> list[str]:
     """The names of what passed, or SmokeFailed; without a real second of waiting."""
     asked: dict[str, Any] = {"commit": COMMIT, "wait_seconds": 60.0, "clock": Time().clock}
-    done = smoke(address, account=account, **{**asked, **given})
+    done = smoke(SITE, account=account, **{**asked, "host": address, **given})
     return [one.name for one in done if one.passed]
 
 
 def test_one_session_serves_all_rounds_and_the_next_smoke_test(
-    door: Door, address: str, account: Account, capsys: pytest.CaptureFixture[str]
+    begun: Callable[[], int],
+    release: Release,
+    address: str,
+    account: Account,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert check(address, account, consecutive=3) == NAMES
     assert check(address, account) == NAMES
-    assert door.signed_in == 1
+    assert begun() == 1
+    assert release.hosts == {"mltrading.example"}
     printed = capsys.readouterr().out
     assert "/ leads to /login; 3 addresses behind it answer 401" in printed
     assert "the chart of" in printed
@@ -73,29 +87,39 @@ def test_one_session_serves_all_rounds_and_the_next_smoke_test(
 
 
 def test_a_session_that_is_refused_is_made_again(
-    door: Door, address: str, account: Account
+    begun: Callable[[], int], small_market_url: str, address: str, account: Account
 ) -> None:
     assert check(address, account) == NAMES
-    door.sessions.clear()  # another database answers, or an administrator ended them
+    execute(small_market_url, "DELETE FROM sessions")  # an administrator ended them
     assert check(address, account) == NAMES
-    assert door.signed_in == 2
+    assert begun() == 2
 
 
-def test_a_site_of_a_name_must_give_a_cookie_that_stays_with_it(
-    door: Door, release: Release, address: str, account: Account
-) -> None:
-    assert check(SITE, account, host=address) == NAMES
-    assert list(account.cookies) == ["_csrf_token", "__Host-session"]
-    assert release.hosts == {"mltrading.example"}
+def without_in_cookie(part: str) -> Fault:
+    def take(path: str, sent: Sent) -> Sent:
+        lines = (line.replace(f"; {part}", "") for line in sent.cookies)
+        return replace(sent, cookies=tuple(lines))
+
+    return take
 
 
 @pytest.mark.parametrize("part", ["HttpOnly", "Secure", "SameSite=Lax"])
 def test_a_cookie_that_others_can_have_is_refused(
-    door: Door, address: str, account: Account, part: str
+    release: Release, address: str, account: Account, part: str
 ) -> None:
-    door.missing = part
+    release.fault = without_in_cookie(part)
     with pytest.raises(SmokeFailed, match=f"expected {part} of the cookie __Host-session"):
-        check(SITE, account, host=address)
+        check(address, account)
+
+
+def test_a_session_that_every_site_of_the_domain_could_plant_is_refused(
+    release: Release, address: str, account: Account
+) -> None:
+    release.fault = lambda path, sent: replace(
+        sent, cookies=tuple(line.replace("__Host-session", "session") for line in sent.cookies)
+    )
+    with pytest.raises(SmokeFailed, match="expected a cookie __Host-session after signing in"):
+        check(address, account)
 
 
 def answered(path: str, status: int, text: str = "", **headers: str) -> Fault:
@@ -113,8 +137,7 @@ def opened(path: str) -> Fault:
 
 def on_submit(change: Callable[[Sent], Sent]) -> Fault:
     """What answers the form that was sent, which alone leads to /."""
-    moved = {"Location": "/"}.items()
-    return on("/login", lambda sent: change(sent) if moved <= sent.headers.items() else sent)
+    return on("/login", lambda sent: change(sent) if sent.headers.get("Location") else sent)
 
 
 FAULTS: dict[str, tuple[Fault, str, str]] = {
@@ -171,17 +194,17 @@ def test_signing_in_that_starts_late_is_waited_for(
 
 
 def test_without_an_account_it_fails_and_says_which_secrets_are_missing(
-    door: Door, address: str
+    begun: Callable[[], int], address: str
 ) -> None:
     with pytest.raises(SmokeFailed) as caught:
         check(address, None)
     assert failed_checks(caught.value) == {"sign-in"}
     assert "expected SMOKE_EMAIL and SMOKE_PASSWORD to be set, found not both" in str(caught.value)
-    assert door.signed_in == 0
+    assert begun() == 0
 
 
 def test_a_wrong_password_is_said_without_it_and_tried_a_few_times_only(
-    door: Door, address: str, release: Release
+    address: str, release: Release
 ) -> None:
     tries: list[str] = []
 
@@ -196,34 +219,46 @@ def test_a_wrong_password_is_said_without_it_and_tried_a_few_times_only(
     assert len(tries) == WRONG_ROUNDS
 
 
-def test_too_many_attempts_are_said(door: Door, address: str, account: Account) -> None:
-    door.busy = True
-    with pytest.raises(SmokeFailed, match="429: too often; again in 60 s"):
-        check(address, account)
+def test_too_many_attempts_are_said(
+    small_market_url: str, tmp_path: Path, account: Account
+) -> None:
+    make_account(small_market_url, "often@example.com")
+    strict = Release(staging(small_market_url, tmp_path, attempts="1/300"))
+    often = Account("often@example.com", PASSWORD)
+    with listening(strict) as address:
+        assert check(address, often) == NAMES
+        often.cookies.clear()
+        with pytest.raises(SmokeFailed, match=r"429: too often; again in (2\d\d|300) s"):
+            check(address, often, wait_seconds=0)
 
 
 def test_an_open_release_is_one_of_this_machine_alone(
-    application: Any, account: Account, capsys: pytest.CaptureFixture[str]
+    small_market_url: str, tmp_path: Path, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with listening(Release(application)) as address:
-        assert check(address, None) == NAMES
+    for _, here in deploy(small_market_url, tmp_path):
+        assert smoke(here, commit=COMMIT, wait_seconds=0)
         assert "nobody signs in there (development on this machine)" in capsys.readouterr().out
-        for url, who in ((address, account), (SITE, None)):
-            with pytest.raises(SmokeFailed, match="closed: expected / to lead to /login"):
-                check(url, who, host=address)
+        with pytest.raises(SmokeFailed, match="closed: expected / to lead to /login"):
+            smoke(here, commit=COMMIT, wait_seconds=0, account=account)
+
+
+def test_a_release_that_everybody_can_reach_is_never_open(release: Release, address: str) -> None:
+    release.fault = answered("/", 200, "<p>welcome")
+    with pytest.raises(SmokeFailed, match="closed: expected / to lead to /login"):
+        check(address, None, wait_seconds=0)
 
 
 def test_the_command_signs_in_as_the_environment_says(
-    door: Door,
+    begun: Callable[[], int],
     address: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ["smoke", address, "--commit", COMMIT, "--wait", "0"]
+    words = ["smoke", SITE, "--host", address, "--commit", COMMIT, "--wait", "0"]
     monkeypatch.setenv("SMOKE_EMAIL", EMAIL)
     monkeypatch.setenv("SMOKE_PASSWORD", PASSWORD)
     assert main(words) == 0
-    assert door.signed_in == 1
+    assert begun() == 1
     monkeypatch.setenv("SMOKE_PASSWORD", "")  # a secret that is not stored
     assert main(words) == 1
     said_all = capsys.readouterr()
