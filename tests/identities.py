@@ -15,11 +15,13 @@ from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.adapters.totp import TotpCodes
+from mltrading.domain.access import Role
 from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
 from mltrading.services.identity import Identity, SignedIn, Tools
 from mltrading.services.own_account import totp_purpose
 from mltrading.services.ports.audit import Origin
+from mltrading.services.ports.openid import OpenIdProvider
 from mltrading.services.tokens import new_token, token_hash
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -53,6 +55,8 @@ class People:
     passwords: Argon2Passwords = CHEAP
     clock: SetClock = field(default_factory=SetClock)
     home: Origin = HOME
+    provider: OpenIdProvider | None = None
+    provider_role: Role | None = None
 
     def __post_init__(self) -> None:
         self.store = PostgresIdentity(self.database)
@@ -68,6 +72,8 @@ class People:
                 Attempts(self.limiter, self.trail, self.by_account, self.by_address),
                 self.trail,
                 self.clock,
+                self.provider,
+                self.provider_role,
             )
         )
         self.accounts = Accounts(self.store, self.passwords)

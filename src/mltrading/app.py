@@ -9,6 +9,7 @@ from dash import Dash
 
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.openid import OpenIdConnect
 from mltrading.adapters.passwords import Argon2Passwords
 from mltrading.adapters.postgres import migrate
 from mltrading.adapters.postgres.audit import PostgresAudit
@@ -26,7 +27,7 @@ from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.guard.complete import refuse_unguarded
 from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.health import health_blueprint
-from mltrading.domain.access import DEVELOPER
+from mltrading.domain.access import DEVELOPER, Role
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.services import Services
@@ -77,8 +78,20 @@ def build_identity(
         attempts,
         trail,
         clock,
+        build_provider(settings, clock),
+        Role(role) if settings.oidc and (role := settings.oidc.default_role) else None,
     )
     return Identity(tools)
+
+
+def build_provider(settings: Settings, clock: Clock) -> OpenIdConnect | None:
+    """The OpenID provider whose users may sign in, if any."""
+    if settings.oidc is None:
+        return None
+    known = settings.oidc
+    return OpenIdConnect(
+        known.issuer, known.client_id, known.client_secret.get_secret_value(), clock
+    )
 
 
 def create_app(settings: Settings, url: str) -> Dash:

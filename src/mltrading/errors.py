@@ -73,3 +73,7 @@ class UnknownLink(MLTradingError):
 
 class LastAdministrator(MLTradingError):
     """Nobody could administrate the deployment afterwards."""
+
+
+class ProviderUnavailable(MLTradingError):
+    """The OpenID provider does not answer, or not as one; trying again later may help."""

@@ -30,8 +30,12 @@ class Attempts:
 
         The address comes first, so that one address alone locks no account for long.
         """
-        self._take(f"address:{network(origin.address)}", self._by_address, "address", who, origin)
+        self.take_address(origin)
         self._take(f"account:{who}", self._by_account, "account", who, origin)
+
+    def take_address(self, origin: Origin) -> None:
+        """Count one attempt of nobody known yet."""
+        self._take(f"address:{network(origin.address)}", self._by_address, "address", "", origin)
 
     def _take(self, key: str, rate: Rate, kind: str, who: str, origin: Origin) -> None:
         taken = self._limiter.take(key, *rate)
@@ -43,7 +47,7 @@ class Attempts:
                 AuditEvent(
                     "session.limit",
                     outcome="refused",
-                    target="" if kind == "address" else who,
+                    target=who,
                     details=details,
                     origin=origin,
                 )

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
-
-from mltrading.domain.access import Actor, Permission, Role
+from mltrading.domain.access import Actor, Role
 from mltrading.errors import CodeNeeded, SignInRefused
 from mltrading.services.credentials import is_valid_address, normal_address, normal_password
+from mltrading.services.openid import OpenIdBegun, OpenIdSignIn
 from mltrading.services.own_account import IDLE_SECONDS, OwnAccount, Tools, TotpSetup, totp_purpose
 from mltrading.services.ports.audit import AuditEvent, Origin
-from mltrading.services.ports.identity import (
-    Account,
-    IdentityChange,
-    NewSession,
-    OpenSession,
-    Road,
-    SessionInfo,
-)
-from mltrading.services.tokens import new_id, new_token, token_hash
+from mltrading.services.ports.identity import Account, IdentityChange, SessionInfo
+from mltrading.services.sessions import SignedIn, actor_of, begin_session
+from mltrading.services.tokens import token_hash
 
-__all__ = ["Identity", "SessionInfo", "SignedIn", "Tools", "TotpSetup"]
+__all__ = ["Identity", "OpenIdBegun", "SessionInfo", "SignedIn", "Tools", "TotpSetup"]
 
-LASTS_SECONDS = 8 * 60 * 60
 TOUCH_AFTER_SECONDS = 60
-
-_NOTHING: frozenset[Permission] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A session that has begun. Its token is for the browser alone, and stored nowhere."""
-
-    token: str = field(repr=False)
-    actor: Actor
-    expires_at: datetime
 
 
 class _Changed(Exception):
@@ -45,7 +25,7 @@ class _Used(Exception):
     """Another sign-in used the code."""
 
 
-class Identity(OwnAccount):
+class Identity(OwnAccount, OpenIdSignIn):
     """Signing in and out. A session is over after half an hour without a request, and after eight
     hours whatever happens; times are the database's."""
 
@@ -156,30 +136,6 @@ class Identity(OwnAccount):
                 origin=origin,
             )
         )
-
-
-def actor_of(session: OpenSession) -> Actor:
-    """The user of a session. Where the password alone began it, an administrator without a second
-    factor has no right yet; a provider sees to the second factor itself."""
-    account = session.account
-    enrolled = account.totp is not None or session.road == "openid"
-    permissions = account.role.permissions
-    if account.role is Role.ADMIN and not enrolled:
-        permissions = _NOTHING
-    return Actor(account.id, permissions, account.email, account.role, session.id)
-
-
-def begin_session(change: IdentityChange, account: Account, road: Road, origin: Origin) -> SignedIn:
-    """Begin a session of an account that is held."""
-    token, id = new_token(), new_id()
-    hashed = token_hash(token)
-    assert hashed is not None
-    new = NewSession(hashed, id, road, LASTS_SECONDS, origin)
-    expires_at = change.begin(account.id, new)
-    change.record(
-        AuditEvent("session.begin", account.id, target=id, details={"road": road}, origin=origin)
-    )
-    return SignedIn(token, actor_of(OpenSession(id, road, account, 0.0)), expires_at)
 
 
 def _prove_again(change: IdentityChange, account: Account, step: int | None) -> Account:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from mltrading.domain.access import Actor
+from mltrading.domain.access import Actor, Role
 from mltrading.errors import (
     InvalidAccount,
     InvalidPassword,
@@ -25,6 +25,7 @@ from mltrading.services.ports.identity import (
     Seals,
     SessionInfo,
 )
+from mltrading.services.ports.openid import OpenIdProvider
 from mltrading.services.tokens import token_hash
 from mltrading.utils.clock import Clock
 
@@ -36,8 +37,8 @@ _SECRET = re.compile(r"[A-Z2-7]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What identity is made of. `provider_role`: of new accounts that an OpenID provider vouches
-    for; None: it makes none."""
+    """What identity is made of. `provider` None: nobody signs in elsewhere; `provider_role`: of the
+    accounts made for people whom the provider vouches for, None: none is made."""
 
     store: IdentityStore
     passwords: Passwords
@@ -46,6 +47,8 @@ class Tools:
     attempts: Attempts
     trail: AuditTrail
     clock: Clock
+    provider: OpenIdProvider | None = None
+    provider_role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class OwnAccount:
     def end_session(self, actor: Actor, session_id: str, origin: Origin) -> None:
         """End one of the own sessions; nothing happens where there is no such."""
         with self._tools.store.change() as change:
-            if change.end_named(actor.id, session_id):
+            if change.end_sessions(actor.id, only=session_id):
                 change.record(AuditEvent("session.end", actor.id, target=session_id, origin=origin))
 
     def confirm(self, actor: Actor, password: str, origin: Origin) -> None:
@@ -152,7 +155,7 @@ class OwnAccount:
             _require_none(now or account)
             change.set_second_factor(account.id, sealed)
             change.use_step(account.id, step)
-            change.end_all(account.id, but=actor.session)
+            change.end_sessions(account.id, but=actor.session)
             change.record(
                 AuditEvent("second-factor.set", actor.id, target=account.id, origin=origin)
             )
@@ -198,7 +201,7 @@ def _set_password(
 ) -> None:
     change.set_password_hash(account.id, made)
     change.drop_links(account.id)
-    ended = change.end_all(account.id)
+    ended = change.end_sessions(account.id)
     details = {"by": by, "sessions ended": str(ended)}
     change.record(AuditEvent("password.set", actor, "done", account.id, details, origin))
 

@@ -22,11 +22,17 @@ ACCOUNT = sql.SQL(
     "users.subject, email, role, disabled_at IS NOT NULL, password_hash, totp_secret, issuer"
 )
 _HOLD = sql.SQL("SELECT {account} FROM users WHERE subject = %s FOR UPDATE").format(account=ACCOUNT)
+_HOLD_ADDRESS = sql.SQL("SELECT {account} FROM users WHERE email = %s FOR UPDATE").format(
+    account=ACCOUNT
+)
+_HOLD_VOUCHED = sql.SQL("""SELECT {account} FROM users
+    WHERE issuer = %s AND issuer_subject = %s FOR UPDATE""").format(account=ACCOUNT)
+_VOUCH = "UPDATE users SET issuer = %s, issuer_subject = %s WHERE subject = %s"
 _HOLD_ADMINISTRATORS = sql.SQL("""SELECT {account} FROM users
     WHERE subject = %s OR (role = 'admin' AND disabled_at IS NULL)
     ORDER BY users.id FOR UPDATE""").format(account=ACCOUNT)
-_ADD = """INSERT INTO users (subject, email, role, password_hash) VALUES (%s, %s, %s, %s)
-    ON CONFLICT (email) DO NOTHING RETURNING id"""
+_ADD = """INSERT INTO users (subject, email, role, password_hash, issuer, issuer_subject)
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id"""
 _SET_ROLE = "UPDATE users SET role = %s WHERE subject = %s"
 _SET_DISABLED = """UPDATE users SET disabled_at = CASE WHEN %s THEN now() END
     WHERE subject = %s"""
@@ -39,10 +45,9 @@ _BEGIN = """INSERT INTO sessions (token_hash, id, road, user_id, expires_at, add
     FROM users WHERE subject = %(subject)s RETURNING expires_at"""
 _END = """DELETE FROM sessions USING users WHERE users.id = user_id AND token_hash = %s
     RETURNING sessions.id, subject"""
-_END_NAMED = """DELETE FROM sessions USING users
-    WHERE users.id = user_id AND subject = %s AND sessions.id = %s RETURNING sessions.id"""
-_END_ALL = """DELETE FROM sessions USING users
-    WHERE users.id = user_id AND subject = %s AND sessions.id <> %s RETURNING sessions.id"""
+_END_SESSIONS = """DELETE FROM sessions USING users
+    WHERE users.id = user_id AND subject = %(subject)s AND sessions.id <> %(but)s
+        AND (%(only)s::text IS NULL OR sessions.id = %(only)s) RETURNING sessions.id"""
 _SET_PASSWORD = "UPDATE users SET password_hash = %s WHERE subject = %s"
 _SET_SECOND_FACTOR = "UPDATE users SET totp_secret = %s WHERE subject = %s"
 _USE_STEP = """UPDATE users SET totp_step = %(step)s
@@ -77,8 +82,16 @@ class PostgresIdentityChange:
         self._cursor = cursor
 
     def hold(self, account_id: str) -> Account | None:
-        rows = self._rows(_HOLD, (account_id,)) if storable(account_id) else []
-        return account(rows[0]) if rows else None
+        return self._account(_HOLD, account_id)
+
+    def hold_address(self, email: str) -> Account | None:
+        return self._account(_HOLD_ADDRESS, email)
+
+    def hold_vouched(self, issuer: str, subject: str) -> Account | None:
+        return self._account(_HOLD_VOUCHED, issuer, subject)
+
+    def vouch(self, account_id: str, issuer: str, subject: str) -> None:
+        self._cursor.execute(_VOUCH, (issuer, subject, account_id))
 
     def hold_with_administrators(self, account_id: str) -> tuple[Account | None, int]:
         if not storable(account_id):
@@ -88,7 +101,8 @@ class PostgresIdentityChange:
         return asked, sum(one.id != account_id for one in held)
 
     def add(self, account: NewAccount) -> bool:
-        values = (account.id, account.email, account.role.value, account.password_hash)
+        vouched = (account.issuer, account.issuer_subject)
+        values = (account.id, account.email, account.role.value, account.password_hash, *vouched)
         return bool(self._rows(_ADD, values))
 
     def set_role(self, account_id: str, role: Role) -> None:
@@ -116,11 +130,11 @@ class PostgresIdentityChange:
         rows = self._rows(_END, (token_hash,))
         return EndedSession(*rows[0]) if rows else None
 
-    def end_named(self, account_id: str, session_id: str) -> bool:
-        return storable(session_id) and bool(self._rows(_END_NAMED, (account_id, session_id)))
-
-    def end_all(self, account_id: str, but: str = "") -> int:
-        return len(self._rows(_END_ALL, (account_id, but)))
+    def end_sessions(self, account_id: str, *, only: str | None = None, but: str = "") -> int:
+        if not storable(f"{account_id}{only}"):
+            return 0
+        values = {"subject": account_id, "only": only, "but": but}
+        return len(self._rows(_END_SESSIONS, values))
 
     def set_password_hash(self, account_id: str, password_hash: str | None) -> None:
         self._cursor.execute(_SET_PASSWORD, (password_hash, account_id))
@@ -152,6 +166,10 @@ class PostgresIdentityChange:
 
     def record(self, event: AuditEvent) -> None:
         audit.append(self._cursor, event)
+
+    def _account(self, query: sql.Composable, *names: str) -> Account | None:
+        rows = self._rows(query, names) if all(map(storable, names)) else []
+        return account(rows[0]) if rows else None
 
     def _rows(self, query: str | sql.Composable, values: Any) -> list[tuple[Any, ...]]:
         self._cursor.execute(query, values)

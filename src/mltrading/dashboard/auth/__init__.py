@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from mltrading.dashboard.auth import login, password
+from mltrading.dashboard.auth import login, openid, password
+from mltrading.dashboard.auth.page import LoginPage
 
 if TYPE_CHECKING:
     from mltrading.dashboard.guard.visitor import Visitors
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def auth_blueprint(identity: Identity, web: Web, visitors: Visitors) -> Blueprint:
-    """/login, /logout and /password/<link>."""
+    """/login, /logout, /password/<link> and /openid/..."""
     blueprint = Blueprint("auth", __name__)
-    login.add_routes(blueprint, identity, web, visitors, openid=None)
+    page = LoginPage(identity, web, visitors)
+    login.add_routes(blueprint, page)
+    openid.add_routes(blueprint, page)
     password.add_routes(blueprint, identity, web)
     return blueprint

@@ -27,16 +27,23 @@ def configure(server: Flask) -> None:
 def refuse_oversized() -> Response | None:
     """413 by the length that the request announces, before any of it is read."""
     length = request.content_length
-    if length is not None and length > MAX_BYTES:
-        return refusal(413, f"the request is too large: {MAX_BYTES >> 20} MiB is the most")
-    return None
+    return _too_large() if length is not None and length > MAX_BYTES else None
 
 
 def refuse_deep() -> Response | None:
     """400 for JSON so deep that whoever walks it might run out of stack."""
-    if request.is_json and too_deep(request.get_data()):
-        return refusal(400, f"the request is nested too deep: {MAX_DEPTH} levels are the most")
+    if not request.is_json:
+        return None
+    text = request.get_data()
+    if len(text) >= MAX_BYTES and request.content_length is None:
+        return _too_large()  # Werkzeug cuts it there without a word
+    if too_deep(text):
+        return refusal(400, f"the request is no JSON, or is nested deeper than {MAX_DEPTH} levels")
     return None
+
+
+def _too_large() -> Response:
+    return refusal(413, f"the request is too large: {MAX_BYTES >> 20} MiB is the most")
 
 
 def too_deep(text: bytes) -> bool:

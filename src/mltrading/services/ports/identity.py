@@ -92,6 +92,8 @@ class NewAccount:
     email: str
     role: Role
     password_hash: str | None = field(default=None, repr=False)
+    issuer: str | None = None
+    issuer_subject: str | None = None
 
 
 class IdentityChange(Protocol):
@@ -104,8 +106,17 @@ class IdentityChange(Protocol):
         """The account, and how many other administrators may sign in; all of them are held, so that
         two can not take the last ones away at once."""
 
+    def hold_address(self, email: str) -> Account | None:
+        """The account of an address in lower case, held."""
+
+    def hold_vouched(self, issuer: str, subject: str) -> Account | None:
+        """The account of the person whom the provider knows by that name, held."""
+
+    def vouch(self, account_id: str, issuer: str, subject: str) -> None:
+        """From now on the provider vouches for the account."""
+
     def add(self, account: NewAccount) -> bool:
-        """False where the address has an account already."""
+        """False where the address, or the provider's name, has an account already."""
 
     def set_role(self, account_id: str, role: Role) -> None: ...
 
@@ -118,11 +129,9 @@ class IdentityChange(Protocol):
     def end(self, token_hash: bytes) -> EndedSession | None:
         """End the session of that token; None where there is none."""
 
-    def end_named(self, account_id: str, session_id: str) -> bool:
-        """Whether the account had such a session, which is ended."""
-
-    def end_all(self, account_id: str, but: str = "") -> int:
-        """End all sessions of the account, but one; how many there were."""
+    def end_sessions(self, account_id: str, *, only: str | None = None, but: str = "") -> int:
+        """End the sessions of the account: all, only the one of that id, or all but one; how many
+        there were."""
 
     def set_password_hash(self, account_id: str, password_hash: str | None) -> None: ...
 
