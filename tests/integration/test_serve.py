@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.identities import SECRET_KEY
+from tests.factories import SECRET_KEY
 from tests.waiting import held_port, wait_until, within
 
 pytestmark = pytest.mark.database
