@@ -29,8 +29,8 @@
 
   /* The file holds the window that is on screen, also after a pan that asked nothing. */
   document.addEventListener("mlt:address", () => {
-    const link = document.querySelector("#chart-csv a");
-    if (!link) return;
+    const link = document.getElementById("chart-csv");
+    if (!link || !link.hasAttribute("href")) return;
     const file = new URL(link.href);
     for (const name of ["start", "end"]) {
       const moment = query().get(name);

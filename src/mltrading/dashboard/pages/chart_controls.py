@@ -12,6 +12,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, data, icon, patch_button, visually_hidden
+from mltrading.dashboard.exports import csv_link
 from mltrading.dashboard.sealed import sealed
 from mltrading.domain.bars import INTERVALS, Interval
 from mltrading.domain.indicators import (
@@ -52,7 +53,7 @@ def toolbar(view: ChartView, advanced: bool) -> Component:
         [
             _group("interval-picker", "Interval: the length of a bar", intervals(view.interval)),
             *(more if advanced else []),
-            html.Div(id="chart-csv"),
+            csv_link(None, "these bars and indicators", id="chart-csv"),
             _group(
                 "range-buttons",
                 "Range: the window shown",

@@ -14,12 +14,11 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from flask import has_request_context, request
-from orjson import Fragment
 
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
-from mltrading.dashboard.exports import CHART, csv_link
+from mltrading.dashboard.exports import CHART, csv_href
 from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
@@ -88,7 +87,7 @@ def register(app: Dash, services: Services) -> None:
         Output("chart-message", "children"),
         Output("chart-note", "children"),
         *(Output(*name.split(".")) for name in shown),
-        Output("chart-csv", "children"),
+        Output("chart-csv", "href"),
         Input("address", "data"),
     )
     @guarded(Permission.VIEW_SHARED_DATA)
@@ -155,11 +154,10 @@ def _in_place(chart: Chart | None, refused: Component | None) -> Component | Non
     return refused
 
 
-def _csv(chart: Chart | None) -> Fragment | None:
-    """The button for the bars on screen; static/js/chart_tools.js keeps it to the window that they
-    are moved to."""
-    link = csv_link(CHART, chart.view, "These bars and indicators") if chart else None
-    return sealed(link) if chart and len(chart.bars) and link else None
+def _csv(chart: Chart | None) -> str | None:
+    """The file of the bars on screen; static/js/chart_tools.js keeps it to the window that they are
+    moved to."""
+    return csv_href(CHART, chart.view) if chart and len(chart.bars) else None
 
 
 def _last_symbol() -> str | None:
