@@ -130,7 +130,8 @@ security: $(DEV_STAMP) $(TOOLS_STAMP)
 image:
 	docker build --file deploy/docker/Dockerfile --tag mltrading \
 		--build-arg COMMIT="$$(git rev-parse HEAD)" .
-	docker run --rm --env DATABASE_URL=postgresql://nobody@localhost/none mltrading \
+	docker run --rm --env DATABASE_URL=postgresql://nobody@localhost/none \
+		--env SECRET_KEY=nobody-signs-in-while-this-is-imported mltrading \
 		python -c 'import mltrading.wsgi'
 
 bench: $(DEV_STAMP)

@@ -41,7 +41,7 @@ def page(request: pytest.FixtureRequest, browser_page: Page, live_url: str) -> I
     """A fresh visitor on the running dashboard. Any console error fails the test."""
     browser_page.begin(live_url)
     yield browser_page
-    _keep_picture_of_failure(request, browser_page)
+    keep_picture_of_failure(request, browser_page)
     errors = browser_page.drain()
     assert not errors, f"{browser_page.name} console: {errors}"
 
@@ -75,7 +75,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-def _keep_picture_of_failure(request: pytest.FixtureRequest, page: Page) -> None:
+def keep_picture_of_failure(request: pytest.FixtureRequest, page: Page) -> None:
     report = request.node.stash.get(_REPORT, None)
     if report is not None and report.failed:
         FAILURES.mkdir(parents=True, exist_ok=True)

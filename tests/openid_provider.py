@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -69,6 +69,9 @@ class Provider:
     tokens: set[str] = field(default_factory=set)
     thin: bool = False  # whether e-mail addresses are told at user info alone
     asked: list[str] = field(default_factory=list)
+    trickling: str = ""  # the path that is answered byte by byte, without end
+    silent: bool = False  # whether connections stay open after an answer
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def discovery(self) -> dict[str, Any]:
         return {
@@ -198,10 +201,22 @@ class _Handler(BaseHTTPRequestHandler):
     def _told(self, path: str) -> bool:
         """Whether a test has said what to answer."""
         self.provider.asked.append(path)
+        if path == self.provider.trickling:
+            self._trickle()
+            return True
         answer = self.provider.answers.get(path)
         if answer is not None:
             self._send(*answer)
+            if self.provider.silent:
+                self.provider.stopped.wait()
         return answer is not None
+
+    def _trickle(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while not self.provider.stopped.wait(0.02):
+                self.wfile.write(b" ")
 
     def _json(self, status: int, answer: dict[str, Any]) -> None:
         self._send(status, {"Content-Type": "application/json"}, json.dumps(answer).encode())
@@ -228,6 +243,7 @@ def running_provider() -> Iterator[Provider]:
     try:
         yield provider
     finally:
+        provider.stopped.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -30,8 +30,8 @@ return Object.values(busy).every(list => !Array.isArray(list) || list.length ===
 # What a page tried that its Content-Security-Policy forbids; it runs before any script of the page.
 TELL_VIOLATIONS = """() => {
     document.addEventListener('securitypolicyviolation', (event) => console.error(
-        `CSP: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`
-        + ` ${event.sample}`));
+        `CSP: ${event.effectiveDirective} ${event.blockedURI}`
+        + ` ${event.sourceFile}:${event.lineNumber} ${event.sample}`));
 }"""
 
 PATIENCE_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Nothing inline runs: the policy holds in both browsers, and a page that breaks it fails its test."""
+"""Nothing inline runs, in either browser, and a page that tries fails its test."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from tools.browsers import DOWNLOADS
 pytestmark = pytest.mark.browser
 
 SYMBOL = {"chromium": "IBM", "firefox": "MSFT"}  # both save into one folder, perhaps at once
-LINKS = "return [...document.querySelectorAll('a[download]')].map(a => a.getAttribute('href'))"
+LINKS = (
+    "return [...document.querySelectorAll('a[download][href]')].map(a => a.getAttribute('href'))"
+)
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_a_click_saves_the_bars_on_screen_and_the_page_stays(page: Page, code: s
     page.open(f"/charts?symbol={code}&range=1M&indicators=sma:20")
     chart_shown(page, code)
     bars = int(page.text("#chart-bars").split()[0])
-    page.click("#chart-csv a")
+    page.click("#chart-csv")
     header, *found = saved(page, f"chart_{code}_1d_*.csv")
     assert header[:5] == ["timestamp", "open", "high", "low", "close"] and "sma_20" in header
     assert len(found) == bars
@@ -67,7 +69,7 @@ def test_the_file_follows_a_pan_that_asks_the_server_nothing(page: Page, code: s
     page.until(lambda: "start" in page.query, "the address to follow")
     [link] = links(page)
     assert "range=" not in link and page.query["start"] in link and page.query["end"] in link
-    page.click("#chart-csv a")
+    page.click("#chart-csv")
     _, *found = saved(page, f"chart_{code}_1d_*.csv")
     assert found[0][0] == page.query["start"] and found[-1][0] < page.query["end"]
 
@@ -75,17 +77,17 @@ def test_the_file_follows_a_pan_that_asks_the_server_nothing(page: Page, code: s
 def test_a_comparison_is_two_files(page: Page, code: str) -> None:
     page.open(f"/compare?symbols={code},AAPL")
     page.painted("compare-chart", "path.js-line")
-    page.click("#compare-csv a")
+    page.click("#compare-csv")
     header, *_ = saved(page, f"compare_{code}_*.csv")
     assert header[:3] == ["timestamp", f"{code} percent", "AAPL percent"]
-    page.click("#compare-metrics a")
+    page.click("#compare-metrics .csv")
     _, *found = saved(page, f"compare-metrics_{code}_*.csv")
     assert [row[0] for row in found] == [code, "AAPL"]
 
 
 FETCH = """
 const done = arguments[arguments.length - 1];
-const link = document.querySelector('#overview-csv a');
+const link = document.querySelector('#overview-csv');
 fetch(link.href).then(a => a.text().then(t => done([a.headers.get('content-disposition'), t])));
 """
 

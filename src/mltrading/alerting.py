@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mltrading.errors import ConfigurationError
-from mltrading.files import compose, explained
+from mltrading.files import compose, explained, swallowed
 from mltrading.utils.message import SEVERITIES, Severity
 from mltrading.utils.text import is_address, nearest
 
@@ -82,7 +82,8 @@ class _Reader:
         import yaml
 
         if not isinstance(node, yaml.SequenceNode) or not node.value:
-            raise self._wrong(node, f'channels.{severity} must be a list such as - slack: "#name"')
+            form = f'channels.{severity} must be a list such as - slack: "#name"'
+            raise self._wrong(node, f"{form}{swallowed(node)}")
         found: list[Destination] = []
         for entry in node.value:
             one = self._entry(entry, f"channels.{severity}")
@@ -101,10 +102,7 @@ class _Reader:
         fits, description = ALLOWED[kind]
         text = isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:str"
         if not text or not fits(value.value):
-            hint = ""
-            if isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:null":
-                hint = "; a text that begins with # needs quotes"
-            raise self._wrong(value, f"{place}: {kind} must be {description}{hint}")
+            raise self._wrong(value, f"{place}: {kind} must be {description}{swallowed(value)}")
         return Destination(kind, value.value)
 
     def _block(
@@ -114,7 +112,8 @@ class _Reader:
         import yaml
 
         if not isinstance(node, yaml.MappingNode):
-            raise self._wrong(node, f"{what} must be a block with {', '.join(known)}")
+            form = f"{what} must be a block with {', '.join(known)}"
+            raise self._wrong(node, f"{form}{swallowed(node)}")
         found: dict[str, yaml.Node] = {}
         for key_node, value in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""

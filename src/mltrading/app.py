@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 
 from dash import Dash
@@ -79,17 +80,16 @@ def build_services(settings: Settings, url: str, database: Database) -> Services
 
 def in_force(settings: Settings) -> list[tuple[str, str, str]]:
     """The switches that this process runs with, and where each comes from; no secret."""
-    where = "ENVIRONMENT and its file" if settings.environment != "development" else "default"
+    file = "the file of ENVIRONMENT, or its default"
     sections = {
-        "features": settings.features,
-        "security": settings.security,
-        "monitoring": settings.monitoring,
+        "features": settings.features.model_dump(),
+        "security": asdict(settings.security),
+        "monitoring": settings.monitoring.model_dump(),
     }
     shown: list[tuple[str, str, str]] = [("environment", settings.environment, "ENVIRONMENT")]
     for name, section in sections.items():
-        for key, value in section.model_dump().items():
-            said = {True: "on", False: "off"}.get(value, str(value))
-            shown.append((f"{name}.{key}", said, where))
+        for key, value in section.items():
+            shown.append((f"{name}.{key}", {True: "on", False: "off"}.get(value, str(value)), file))
     shown.append(("signing in", "on" if settings.sign_in else "off", "MLTRADING_AUTH"))
     return shown
 

@@ -127,6 +127,7 @@ def make_dashboard(
     identity: object = None,
     limiter: RateLimiter | None = None,
     trail: Trail | None = None,
+    advanced: bool = True,
 ) -> Dash:
     """A dashboard over `market`, ready to be asked over HTTP."""
     services: Any = Services(
@@ -137,7 +138,7 @@ def make_dashboard(
         accounts=None,  # type: ignore[arg-type]
         audit=None,  # type: ignore[arg-type]
         privacy=None,  # type: ignore[arg-type]
-        features=Features(comparison_mode=comparison),
+        features=Features(advanced_charts=advanced, comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),
         in_force=(),
@@ -147,6 +148,8 @@ def make_dashboard(
     return app
 
 
-def make_client(market: object, comparison: bool = True) -> CallbackClient:
+def make_client(
+    market: object, comparison: bool = True, *, advanced: bool = True
+) -> CallbackClient:
     """Fires the callbacks of a dashboard over `market`."""
-    return CallbackClient(make_dashboard(market, comparison).server)
+    return CallbackClient(make_dashboard(market, comparison, advanced=advanced).server)

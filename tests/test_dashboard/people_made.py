@@ -40,6 +40,7 @@ class Identities:
         }
     )
     link: str = "x" * 43
+    provider: str | None = None
     away: bool = False
     asked: int = 0
     ended: list[str] = field(default_factory=list)

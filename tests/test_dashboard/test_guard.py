@@ -1,4 +1,4 @@
-"""The guard: who is let through to what, in which order it asks, and what it tells those it refuses."""
+"""The guard: who is let through to what, what it asks first, and what it tells those it refuses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mltrading.errors import ConfigurationError, Forbidden
 from tests.callback_client import CallbackClient
 from tests.test_dashboard.frame_made import Market, make_dashboard
 from tests.test_dashboard.people_made import SIGNED, Place
-from tests.visitors import CALLBACK, HEADER, Visitor
+from tests.visitors import CALLBACK, Visitor
 
 pytestmark = pytest.mark.smoke
 

@@ -45,6 +45,7 @@ BROKEN = [
         "      - run: make test-wheel\n",
         "      - run: make test-wheel # \n        env: {K: '${{ secrets.SLACK_WEBHOOK }}'}\n",
     ),
+    ("secrets", ROLLBACK, "          SMOKE_PASSWORD: ${{ secrets.SMOKE_PASSWORD }}\n", ""),
     ("environment", PRODUCTION, "      name: production\n", "      name: prod\n"),
     ("environment", ROLLBACK, "    environment: production-rollback\n", ""),
     ("environment", STAGING, "'staging-manual'", "'staging'"),

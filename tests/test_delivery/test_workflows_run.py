@@ -93,6 +93,7 @@ def test_push_to_main_runs_every_gate_once_and_then_goes_to_production(main: Run
 
 def test_secrets_are_seen_by_the_commands_that_need_them_alone(main: Run) -> None:
     told = frozenset({"SLACK_WEBHOOK", "SMTP_URL", "PAGERDUTY_KEY"})
+    visit = frozenset({"SMOKE_EMAIL", "SMOKE_PASSWORD"})
     key, token = PLATFORM_KEYS, frozenset({"GITHUB_TOKEN"})
     needed = {
         "make security": frozenset({"SECURITY_TOKEN", "SNYK_TOKEN", "TRIVY_TOKEN"}),
@@ -100,7 +101,9 @@ def test_secrets_are_seen_by_the_commands_that_need_them_alone(main: Run) -> Non
         "python -m delivery build": key,
         "python -m delivery url": key,
         "python -m delivery gate": token,
-        "python -m delivery promote": key | told,
+        "python -m delivery promote": key | visit | told,
+        "python -m delivery smoke": visit,
+        "make test-deployed": visit,
         "python -m delivery notify": told,
         "python -m delivery metrics": token,
     }

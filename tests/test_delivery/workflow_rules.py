@@ -41,19 +41,22 @@ MORE_THAN_READING: dict[tuple[str, str], dict[str, str]] = {
     (PRODUCTION, "report"): GATE,
 }
 KEY = {"HEROKU_API_KEY", "KUBE_TOKEN"}
+VISIT = {"SMOKE_EMAIL", "SMOKE_PASSWORD"}
 TELL = {"PAGERDUTY_KEY", "SLACK_WEBHOOK", "SMTP_URL"}
 SECRETS: dict[tuple[str, str], set[str]] = {
     (CI, "security"): {"SECURITY_TOKEN", "SNYK_TOKEN", "TRIVY_TOKEN"},
     (CI, "publish"): {"KUBE_REGISTRY_TOKEN"},
-    (CI, "deploy-staging"): KEY | TELL,
-    (CI, "deploy-production"): KEY | TELL,
+    (CI, "deploy-staging"): KEY | VISIT | TELL,
+    (CI, "deploy-production"): KEY | VISIT | TELL,
     (CI, "report"): TELL,
-    (STAGING, "deploy"): KEY,
+    (STAGING, "deploy"): KEY | VISIT,
+    (STAGING, "integration"): VISIT,
     (STAGING, "report"): TELL,
-    (PRODUCTION, "stage"): KEY,
-    (PRODUCTION, "production"): KEY | TELL,
+    (PRODUCTION, "stage"): KEY | VISIT,
+    (PRODUCTION, "integration"): VISIT,
+    (PRODUCTION, "production"): KEY | VISIT | TELL,
     (PRODUCTION, "report"): TELL,
-    (ROLLBACK, "rollback"): KEY | TELL,
+    (ROLLBACK, "rollback"): KEY | VISIT | TELL,
 }
 ENVIRONMENTS = {
     (STAGING, "deploy"): "${{ github.event_name == 'workflow_dispatch'"

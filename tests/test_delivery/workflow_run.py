@@ -34,6 +34,8 @@ SECRETS = {
     "SNYK_TOKEN": "stand-in-of-another-scanners-key",
     "TRIVY_TOKEN": "stand-in-of-a-third-scanners-key",
     "SLACK_WEBHOOK": "http://127.0.0.1:9/stand-in-of-slack",
+    "SMOKE_EMAIL": "stand-in@example.com",
+    "SMOKE_PASSWORD": "stand-in-of-the-smoke-test's-password",
     "SMTP_URL": "smtp://127.0.0.1:9",
     "PAGERDUTY_KEY": "stand-in-of-the-pager-key",
 }

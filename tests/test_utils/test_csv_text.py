@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,8 @@ def written(*rows: list[Cell]) -> str:
 
 
 def read(text: str, delimiter: str = ",", quoting: int = csv.QUOTE_MINIMAL) -> list[list[str]]:
-    lines = io.StringIO(text, newline="")
-    return list(csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True))  # type: ignore[arg-type]
+    form: Any = {"delimiter": delimiter, "quoting": quoting, "strict": True}
+    return list(csv.reader(io.StringIO(text, newline=""), **form))
 
 
 def is_number(text: str) -> bool:

@@ -28,7 +28,7 @@ class TotpCodes:
         if not _CODE.fullmatch(code):
             return None
         totp, present = pyotp.TOTP(secret), int(moment.timestamp()) // STEP_SECONDS
-        for step in range(present - DRIFT_STEPS, present + DRIFT_STEPS + 1):
+        for step in range(max(present - DRIFT_STEPS, 0), present + DRIFT_STEPS + 1):
             if hmac.compare_digest(totp.generate_otp(step), code):
                 return step
         return None

@@ -15,7 +15,9 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from mltrading.settings import WEB_WORKERS
+from mltrading.cli.exposure import refuse_open
+from mltrading.errors import ConfigurationError
+from mltrading.settings import WEB_WORKERS, Settings, load_settings
 from mltrading.utils import logs
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"
@@ -28,6 +30,11 @@ graceful_timeout = 25  # platforms kill after 30 s
 keepalive = 5
 control_socket_disable = True  # it would open ~/.gunicorn/gunicorn.ctl
 loglevel = "warning"
+# Whom a proxy speaks for is the application's to judge (MLTRADING_PROXY), and no header may set
+# what a request is about.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 
 class OurLog(Logger):
@@ -53,6 +60,9 @@ _STOPPING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 def when_ready(arbiter: Any) -> None:
     """Before the first fork."""
+    settings = load_settings()
+    for listener in arbiter.LISTENERS:
+        _refuse_open(settings, listener.sock)
     # What is loaded now is never garbage, and a collector that does not visit it leaves its
     # memory pages shared between the workers.
     gc.collect()
@@ -61,6 +71,16 @@ def when_ready(arbiter: Any) -> None:
     os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals)
     for listener in arbiter.LISTENERS:
         _limit_stalls(listener.sock)
+
+
+def _refuse_open(settings: Settings, listener: socket.socket) -> None:
+    """Not by a socket of the file system: whoever may open it is on this machine."""
+    if listener.family == socket.AF_UNIX:
+        return
+    try:
+        refuse_open(settings, listener.getsockname()[0])
+    except ConfigurationError as error:
+        raise RuntimeError(str(error)) from None  # gunicorn tells it in one line
 
 
 def _limit_stalls(listener: socket.socket) -> None:

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.audit_query import read_query
+from mltrading.dashboard.components import visually_hidden
 from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Permission
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
@@ -83,15 +84,22 @@ def _audit_row(entry: AuditEntry) -> Sequence[str]:
     return (str(entry.seq), at, who, entry.action, entry.outcome, whom, details, *place)
 
 
-def csv_link(
-    file: str, view: ChartView | CompareView | OverviewQuery, what: str
-) -> Component | None:
-    """The button that downloads `what` of the view; None for one who may not export."""
-    if not current_actor().may(Permission.EXPORT_DATA):
-        return None
-    title = f"{what} as a file (CSV)"
-    attributes: dict[str, Any] = {"download": "", "className": "button csv"}
-    return html.A("CSV", href=f"/export/{file}.csv?{view.to_query()}", title=title, **attributes)
+def csv_href(file: str, view: ChartView | CompareView | OverviewQuery) -> str | None:
+    """The address of the file of the view; None for one who may not export."""
+    may = current_actor().may(Permission.EXPORT_DATA)
+    return f"/export/{file}.csv?{view.to_query()}" if may else None
+
+
+def csv_link(href: str | None, what: str, **attributes: Any) -> Component:
+    """The button that saves `what` ("these lines"); unseen while it has no address."""
+    return html.A(
+        ["CSV", visually_hidden(f" of {what}")],
+        href=href,
+        title=f"Save {what} as CSV",
+        className="button csv",
+        download="",
+        **attributes,
+    )
 
 
 def _query() -> str:

@@ -87,7 +87,7 @@ class Accounts:
                 return
             _require_administrator_left(account, others)
             change.set_role(user_id, role)
-            change.end_all(user_id)
+            change.end_sessions(user_id)
             details = {"role": role.value, "was": account.role.value}
             change.record(AuditEvent("user.role", actor.id, "done", user_id, details, origin))
 
@@ -100,7 +100,7 @@ class Accounts:
             _require_administrator_left(account, others)
             change.set_disabled(user_id, True)
             change.drop_links(user_id)
-            change.end_all(user_id)
+            change.end_sessions(user_id)
             change.record(AuditEvent("user.disable", actor.id, target=user_id, origin=origin))
 
     def enable(self, actor: Actor, user_id: str, origin: Origin) -> None:
@@ -125,7 +125,7 @@ class Accounts:
             change.set_password_hash(user_id, None)
             if second_factor:
                 change.set_second_factor(user_id, None)
-            change.end_all(user_id)
+            change.end_sessions(user_id)
             change.add_link(user_id, _hash(token), LINK_SECONDS)
             details = {"second factor": "dropped" if second_factor else "kept"}
             change.record(AuditEvent("user.reset", actor.id, "done", user_id, details, origin))
@@ -142,10 +142,7 @@ class Accounts:
     ) -> int:
         """End all sessions of a user, or the one; how many there were."""
         with self._change(actor) as change:
-            if session_id is None:
-                ended = change.end_all(user_id)
-            else:
-                ended = int(change.end_named(user_id, session_id))
+            ended = change.end_sessions(user_id, only=session_id)
             if ended:
                 details = {"sessions ended": str(ended)}
                 target = user_id if session_id is None else session_id

@@ -90,7 +90,7 @@ class OwnAccount:
     def end_session(self, actor: Actor, session_id: str, origin: Origin) -> None:
         """End one of the own sessions; nothing happens where there is no such."""
         with self._tools.store.change() as change:
-            if change.end_named(actor.id, session_id):
+            if change.end_sessions(actor.id, only=session_id):
                 change.record(AuditEvent("session.end", actor.id, target=session_id, origin=origin))
 
     def confirm(self, actor: Actor, password: str, origin: Origin) -> None:
@@ -171,7 +171,7 @@ class OwnAccount:
             _require_none(now or account)
             change.set_second_factor(account.id, sealed)
             change.use_step(account.id, step)
-            change.end_all(account.id, but=actor.session)
+            change.end_sessions(account.id, but=actor.session)
             change.record(
                 AuditEvent("second-factor.set", actor.id, target=account.id, origin=origin)
             )
@@ -217,7 +217,7 @@ def _set_password(
 ) -> None:
     change.set_password_hash(account.id, made)
     change.drop_links(account.id)
-    ended = change.end_all(account.id)
+    ended = change.end_sessions(account.id)
     details = {"by": by, "sessions ended": str(ended)}
     change.record(AuditEvent("password.set", actor, "done", account.id, details, origin))
 

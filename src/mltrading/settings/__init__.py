@@ -57,6 +57,14 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """Which protections are in force."""
+
+    csrf_protection: bool
+    rate_limiting: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured, checked. `database_url` None: the embedded server's;
     `owner_url` None: migrations run as the application's own role; `sign_in`: whether users have
@@ -88,7 +96,7 @@ class Settings:
     observing: Observing
     features: Features
     monitoring: Monitoring
-    security: Security
+    security: Protection
 
     def secrets(self) -> list[str]:
         """Everything that no log may show."""
@@ -110,13 +118,14 @@ def load_settings() -> Settings:
     debug = file.debug_mode if variables.dash_debug is None else variables.dash_debug
     if debug and variables.environment == "production":
         raise ConfigurationError("DASH_DEBUG must be off in production: it shows source code")
+    signs_in = sign_in(variables)
     return Settings(
         environment=variables.environment,
         database_url=database_url(variables, file.database),
         owner_url=owner_url(variables, file.database),
         redis_url=variables.redis_url,
         secret_key=variables.secret_key,
-        sign_in=sign_in(variables),
+        sign_in=signs_in,
         proxy=proxy(variables),
         limits=limits(variables),
         oidc=oidc(variables),
@@ -139,7 +148,15 @@ def load_settings() -> Settings:
         observing=observing(variables),
         features=file.features,
         monitoring=file.monitoring,
-        security=file.security,
+        security=_protection(file.security, signs_in),
+    )
+
+
+def _protection(said: Security, signs_in: bool) -> Protection:
+    """What the file leaves open is on wherever users sign in."""
+    return Protection(
+        signs_in if said.csrf_protection is None else said.csrf_protection,
+        signs_in if said.rate_limiting is None else said.rate_limiting,
     )
 
 

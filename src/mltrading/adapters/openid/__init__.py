@@ -218,6 +218,7 @@ class _Kept:
     def get(self, anew: bool = False) -> Any:
         from mltrading.adapters.openid.http import WHOLE_SECONDS, BadAnswer
 
+        # pylint: disable-next=consider-using-with  # which would wait for ever
         if not self._lock.acquire(timeout=WHOLE_SECONDS):
             raise BadAnswer("it does not answer")
         try:

@@ -45,10 +45,9 @@ _BEGIN = """INSERT INTO sessions (token_hash, id, road, user_id, expires_at, add
     FROM users WHERE subject = %(subject)s RETURNING expires_at"""
 _END = """DELETE FROM sessions USING users WHERE users.id = user_id AND token_hash = %s
     RETURNING sessions.id, subject"""
-_END_NAMED = """DELETE FROM sessions USING users
-    WHERE users.id = user_id AND subject = %s AND sessions.id = %s RETURNING sessions.id"""
-_END_ALL = """DELETE FROM sessions USING users
-    WHERE users.id = user_id AND subject = %s AND sessions.id <> %s RETURNING sessions.id"""
+_END_SESSIONS = """DELETE FROM sessions USING users
+    WHERE users.id = user_id AND subject = %(subject)s AND sessions.id <> %(but)s
+        AND (%(only)s::text IS NULL OR sessions.id = %(only)s) RETURNING sessions.id"""
 _SET_PASSWORD = "UPDATE users SET password_hash = %s WHERE subject = %s"
 _SET_SECOND_FACTOR = "UPDATE users SET totp_secret = %s WHERE subject = %s"
 _USE_STEP = """UPDATE users SET totp_step = %(step)s
@@ -131,11 +130,11 @@ class PostgresIdentityChange:
         rows = self._rows(_END, (token_hash,))
         return EndedSession(*rows[0]) if rows else None
 
-    def end_named(self, account_id: str, session_id: str) -> bool:
-        return storable(session_id) and bool(self._rows(_END_NAMED, (account_id, session_id)))
-
-    def end_all(self, account_id: str, but: str = "") -> int:
-        return len(self._rows(_END_ALL, (account_id, but)))
+    def end_sessions(self, account_id: str, *, only: str | None = None, but: str = "") -> int:
+        if not storable(f"{account_id}{only}"):
+            return 0
+        values = {"subject": account_id, "only": only, "but": but}
+        return len(self._rows(_END_SESSIONS, values))
 
     def set_password_hash(self, account_id: str, password_hash: str | None) -> None:
         self._cursor.execute(_SET_PASSWORD, (password_hash, account_id))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def auth_blueprint(identity: Identity, web: Web, visitors: Visitors) -> Blueprint:
     """/login, /logout, /password/<link> and /openid/..."""
     blueprint = Blueprint("auth", __name__)
-    page = LoginPage(identity, web)
-    login.add_routes(blueprint, page, visitors)
+    page = LoginPage(identity, web, visitors)
+    login.add_routes(blueprint, page)
     openid.add_routes(blueprint, page)
     password.add_routes(blueprint, identity, web)
     return blueprint

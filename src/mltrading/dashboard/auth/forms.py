@@ -11,8 +11,9 @@ LONGEST = 2000
 
 
 def field(name: str) -> str:
-    """The text of a field; "" where it is missing."""
-    return request.form.get(name, "")[:LONGEST]
+    """The text of a field; "" where it is missing, or longer than anybody types."""
+    text = request.form.get(name, "")
+    return text if len(text) <= LONGEST else ""
 
 
 def form_token(web: Web) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mltrading.dashboard.auth.cookies import farewell, welcome
+from mltrading.dashboard.auth.cookies import farewell
 from mltrading.dashboard.auth.forms import field
 from mltrading.dashboard.auth.page import LoginPage
 from mltrading.dashboard.auth.places import local_path
@@ -14,8 +14,8 @@ from mltrading.dashboard.origin import current_origin
 from mltrading.errors import CodeNeeded, DatabaseUnavailable, SignInRefused, TooManyAttempts
 
 
-def add_routes(blueprint: Blueprint, page: LoginPage, visitors: Visitors) -> None:
-    identity, web = page.identity, page.web
+def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
+    identity, visitors = page.identity, page.visitors
 
     @blueprint.get("/login")
     def show() -> Response:
@@ -24,19 +24,16 @@ def add_routes(blueprint: Blueprint, page: LoginPage, visitors: Visitors) -> Non
 
     @blueprint.post("/login")
     def sign_in() -> Response:
-        origin = current_origin()
+        typed = field("email"), field("password"), field("code")
         try:
-            began = identity.sign_in(field("email"), field("password"), field("code"), origin)
-            if visitors.token:
-                identity.sign_out(visitors.token, origin)  # an earlier session of this browser
+            return page.left(identity.sign_in(*typed, current_origin()), field("next"))
         except (SignInRefused, CodeNeeded, TooManyAttempts, DatabaseUnavailable) as error:
             return page.shown(error)
-        return welcome(began, local_path(field("next")), web)
 
     @blueprint.post("/logout")
     def sign_out() -> Response:
         identity.sign_out(visitors.token, current_origin())
-        return farewell("/login?said=out", web)
+        return farewell("/login?said=out", page.web)
 
 
 def _already(visitors: Visitors) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mltrading.dashboard.auth.cookies import welcome
 from mltrading.dashboard.auth.page import LoginPage
 from mltrading.dashboard.auth.places import local_path
 from mltrading.dashboard.guard.answers import onward
@@ -46,7 +45,7 @@ def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
     def back() -> Response:
         sealed = request.cookies.get(web.cookie(NOTE), "")
         try:
-            began, place = identity.finish_openid(sealed, request.args, current_origin())
+            response = page.left(*identity.finish_openid(sealed, request.args, current_origin()))
         except (
             SignInRefused,
             ProviderUnavailable,
@@ -54,7 +53,5 @@ def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
             DatabaseUnavailable,
         ) as error:
             response = page.shown(error)
-        else:
-            response = welcome(began, local_path(place), web)
         response.delete_cookie(web.cookie(NOTE), secure=web.exposed, httponly=True, samesite="Lax")
         return response

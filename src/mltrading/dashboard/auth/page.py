@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from flask import Response, render_template, request
 
+from mltrading.dashboard.auth.cookies import welcome
 from mltrading.dashboard.auth.forms import field, form_token
 from mltrading.dashboard.auth.places import local_path
 from mltrading.dashboard.guard.answers import OUTAGE, retry_after
+from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.guard.web import Web
+from mltrading.dashboard.origin import current_origin
 from mltrading.errors import (
     CodeNeeded,
     DatabaseUnavailable,
@@ -20,7 +23,7 @@ from mltrading.errors import (
 )
 
 if TYPE_CHECKING:
-    from mltrading.services.identity import Identity
+    from mltrading.services.identity import Identity, SignedIn
 
 NOTICES = {
     "out": "You are signed out.",
@@ -32,6 +35,13 @@ NOTICES = {
 class LoginPage:
     identity: Identity
     web: Web
+    visitors: Visitors
+
+    def left(self, began: SignedIn, place: str | None) -> Response:
+        """On to where the user wanted to go; an earlier session of this browser ends."""
+        if self.visitors.token:
+            self.identity.sign_out(self.visitors.token, current_origin())
+        return welcome(began, local_path(place), self.web)
 
     def shown(self, error: MLTradingError | None = None) -> Response:
         """The form; with why nobody was signed in, and a status that says so too."""

@@ -7,8 +7,6 @@ and static/js/network.js read and send back as a header; forms carry it as a fie
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Flask, Response, g, request, session
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
@@ -50,12 +48,7 @@ def from_own_page() -> bool:
     if site is not None:
         return site in OWN_SITES
     origin = request.headers.get("Origin")
-    return origin is None or _is_ours(origin)
-
-
-def _is_ours(origin: str) -> bool:
-    parts = urlsplit(origin)
-    return (parts.scheme, parts.netloc) == (request.scheme, request.host)
+    return origin is None or origin == f"{request.scheme}://{request.host}"
 
 
 def renew() -> None:

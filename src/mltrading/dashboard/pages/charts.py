@@ -14,12 +14,11 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from flask import has_request_context, request
-from orjson import Fragment
 
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
-from mltrading.dashboard.exports import CHART, csv_link
+from mltrading.dashboard.exports import CHART, csv_href
 from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
@@ -44,20 +43,21 @@ KEYS = (
     Key("Ctrl ← →", "Half a window back or on"),
     Key("Ctrl ↑ ↓", "Zoom in or out"),
     Key("Alt R", "Reset the zoom (or double-click the chart)"),
-    Key("Alt L", "Logarithmic scale on or off"),
-    Key("Alt P", "Percent scale on or off"),
-    Key("/", "Indicators"),
+    Key("Alt L", "Logarithmic scale on or off", feature="advanced_charts"),
+    Key("Alt P", "Percent scale on or off", feature="advanced_charts"),
+    Key("/", "Indicators", feature="advanced_charts"),
 )
 
 
 def layout(services: Services, search: str) -> Component:
-    view, _ = ChartView.parse(search)
+    advanced = services.features.advanced_charts
+    view, _ = _read(search, advanced)
     return html.Div(
         [
             html.H1("Charts", className="visually-hidden"),
             dcc.Store(id="chart-answer"),
             html.Div(skeleton("chart-head-skeleton"), id="chart-head"),
-            controls.toolbar(view),
+            controls.toolbar(view, advanced),
             html.Div(
                 [
                     skeleton("chart-skeleton"),
@@ -78,30 +78,28 @@ def layout(services: Services, search: str) -> Component:
 
 
 def register(app: Dash, services: Services) -> None:
+    advanced = services.features.advanced_charts
+    shown = controls.BASIC + (controls.ADVANCED if advanced else ())
+
     @app.callback(
         Output("chart-answer", "data"),
         Output("chart-head", "children"),
         Output("chart-message", "children"),
         Output("chart-note", "children"),
-        Output("interval-picker", "children"),
-        Output("chart-type", "children"),
-        Output("scale-picker", "children"),
-        Output("range-buttons", "children"),
-        Output("indicator-choices", "children"),
-        Output("indicator-count", "children"),
-        Output("chart-csv", "children"),
+        *(Output(id, prop) for id, _, prop in (name.partition(".") for name in shown)),
+        Output("chart-csv", "href"),
         Input("address", "data"),
     )
     @guarded(Permission.VIEW_SHARED_DATA)
     def draw(address: Any) -> tuple[Any, ...]:
-        view, problems = ChartView.parse(_search(address))
+        view, problems = _read(_search(address), advanced)
         chart, refused = _chart(services, view)
         return (
             sealed({"figure": _figure(chart), "n": address.get("n")}),
             header(*_named(chart), services.features.comparison_mode),
             _in_place(chart, refused),
             sealed(note(chart, problems) if chart else remarks(problems)),
-            *controls.state(view, chart),
+            *controls.state(view, chart, advanced),
             _csv(chart),
         )
 
@@ -109,6 +107,16 @@ def register(app: Dash, services: Services) -> None:
         outputs = [Output("price-chart", "figure")] if name == "paintChart" else []
         function = ClientsideFunction("mlt", name)
         app.clientside_callback(function, *outputs, Input(source, "data"))
+
+
+def _read(search: str, advanced: bool) -> tuple[ChartView, list[str]]:
+    """The view of an address, as far as this deployment draws it, and what was left out."""
+    view, problems = ChartView.parse(search)
+    if advanced:
+        return view, problems
+    basic, left_out = view.basic()
+    said = f"left out: {', '.join(left_out)}; advanced charts are switched off here"
+    return basic, [*problems, *([said] if left_out else [])]
 
 
 def _search(address: Any) -> str:
@@ -146,11 +154,10 @@ def _in_place(chart: Chart | None, refused: Component | None) -> Component | Non
     return refused
 
 
-def _csv(chart: Chart | None) -> Fragment | None:
-    """The button for the bars on screen; static/js/chart_tools.js keeps it to the window that they
-    are moved to."""
-    link = csv_link(CHART, chart.view, "These bars and indicators") if chart else None
-    return sealed(link) if chart and len(chart.bars) and link else None
+def _csv(chart: Chart | None) -> str | None:
+    """The file of the bars on screen; static/js/chart_tools.js keeps it to the window that they are
+    moved to."""
+    return csv_href(CHART, chart.view) if chart and len(chart.bars) else None
 
 
 def _last_symbol() -> str | None:

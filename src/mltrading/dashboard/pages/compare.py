@@ -41,7 +41,7 @@ from mltrading.dashboard.components import (
     toast,
     visually_hidden,
 )
-from mltrading.dashboard.exports import LINES, METRICS, csv_link
+from mltrading.dashboard.exports import LINES, METRICS, csv_href, csv_link
 from mltrading.dashboard.figures import compare as figures
 from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages.compare_table import metrics_table
@@ -75,7 +75,7 @@ def layout(services: Services, search: str) -> Component:
                     _add_box(),
                     html.Div(_modes(view), id="compare-mode", className="segments"),
                     html.Div(_ranges(view), id="compare-range", className="segments"),
-                    html.Div(id="compare-csv"),
+                    csv_link(None, "these lines", id="compare-csv"),
                 ],
                 className="toolbar",
             ),
@@ -100,7 +100,7 @@ def register(app: Dash, services: Services) -> None:
         Output("compare-chart-box", "className"),
         Output("compare-note", "children"),
         Output("compare-metrics", "children"),
-        Output("compare-csv", "children"),
+        Output("compare-csv", "href"),
         Input("address", "data"),
     )
     @guarded(Permission.VIEW_SHARED_DATA)
@@ -125,8 +125,8 @@ def register(app: Dash, services: Services) -> None:
             ),
             "" if points > 1 else "is-empty",
             _notes([*_basis(comparison), *notes], comparison.notes),
-            metrics_table(comparison, csv_link(METRICS, comparison.view, "This table")),
-            csv_link(LINES, comparison.view, "These lines") if points else None,
+            metrics_table(comparison, csv_href(METRICS, comparison.view)),
+            csv_href(LINES, comparison.view) if points else None,
         )
 
     _register_adding(app, services)

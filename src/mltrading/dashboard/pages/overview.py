@@ -25,7 +25,7 @@ from mltrading.dashboard.components import (
     skeleton,
     visually_hidden,
 )
-from mltrading.dashboard.exports import OVERVIEW, csv_link
+from mltrading.dashboard.exports import OVERVIEW, csv_href, csv_link
 from mltrading.dashboard.figures import breadth
 from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import overview_table
@@ -120,7 +120,7 @@ def _toolbar() -> Component:
             ),
             html.Div(id="overview-chips"),
             html.Div(id="overview-count", role="status", className="muted figure"),
-            html.Div(id="overview-csv"),
+            csv_link(None, "all pages of this table", id="overview-csv"),
         ],
         className="toolbar",
     )
@@ -148,7 +148,7 @@ def register(app: Dash, services: Services) -> None:
         Output("overview-count", "children"),
         Output("overview-pager", "children"),
         Output("overview-state", "children"),
-        Output("overview-csv", "children"),
+        Output("overview-csv", "href"),
         Input("address", "data"),
     )
     @guarded(Permission.VIEW_SHARED_DATA)
@@ -181,10 +181,9 @@ def register(app: Dash, services: Services) -> None:
         )
 
 
-def _csv(overview: Overview) -> Component | None:
-    """The button for all pages of the table."""
-    every = replace(overview.query, page=1)
-    return csv_link(OVERVIEW, every, "This table, all its pages,") if overview.matching else None
+def _csv(overview: Overview) -> str | None:
+    """The file of all pages of the table."""
+    return csv_href(OVERVIEW, replace(overview.query, page=1)) if overview.matching else None
 
 
 def _filter(kind: str, name: str | None) -> dict[str, str | None]:

@@ -129,11 +129,9 @@ class IdentityChange(Protocol):
     def end(self, token_hash: bytes) -> EndedSession | None:
         """End the session of that token; None where there is none."""
 
-    def end_named(self, account_id: str, session_id: str) -> bool:
-        """Whether the account had such a session, which is ended."""
-
-    def end_all(self, account_id: str, but: str = "") -> int:
-        """End all sessions of the account, but one; how many there were."""
+    def end_sessions(self, account_id: str, *, only: str | None = None, but: str = "") -> int:
+        """End the sessions of the account: all, only the one of that id, or all but one; how many
+        there were."""
 
     def set_password_hash(self, account_id: str, password_hash: str | None) -> None: ...
 
