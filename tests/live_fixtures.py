@@ -19,6 +19,7 @@ from tests import market_data
 from tests.database_fixtures import database_on, execute
 
 START_SECONDS = 60
+METRICS_TOKEN = "t0ken-of-the-monitors"
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +63,13 @@ def served(
             [sys.executable, "-m", "gunicorn", "-c", "python:mltrading.cli.gunicorn_conf"]
             + ["--bind", f"fd://{listener.fileno()}", "--workers", str(workers)]
             + ["mltrading.wsgi:server"],
-            env={**os.environ, "DATABASE_URL": database_url, **environment},
+            env={
+                **os.environ,
+                "DATABASE_URL": database_url,
+                "METRICS_TOKEN": METRICS_TOKEN,
+                "MLTRADING_TIMINGS": "1",  # every load, so that tests meet one
+                **environment,
+            },
             pass_fds=[listener.fileno()],
             stdout=output,
             stderr=output,
