@@ -151,7 +151,9 @@ lock: $(DEV_STAMP)
 		--output-file tools/bootstrap.txt
 	$(UV_COMPILE) --output-file requirements.txt
 	$(UV_COMPILE) --extra embedded --constraint requirements.txt --output-file requirements-embedded.txt
-	$(UV_COMPILE) --extra embedded --group dev --constraint requirements-embedded.txt \
+	$(UV_COMPILE) --extra telemetry --constraint requirements.txt --output-file requirements-telemetry.txt
+	$(UV_COMPILE) --extra embedded --extra telemetry --group dev \
+		--constraint requirements-embedded.txt --constraint requirements-telemetry.txt \
 		--output-file requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' --group pyproject.toml:tools \

@@ -18,6 +18,7 @@ from mltrading.adapters.machine import LinuxMachine
 from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.sample_book import PostgresSampleBook
+from mltrading.adapters.telemetry import Telemetry, installed
 from mltrading.dashboard import measuring, monitors, timings
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.guard.visitor import Visitors
@@ -51,13 +52,19 @@ def observe(
     install_monitors(app.server, settings, database, services, running, web)
     present = Present(_secret(settings), SystemClock())
     actions: list[Callable[[], None]] = [share_numbers]
+    ends: list[Callable[[], object]] = []
     pages = [page.path for page in PAGES]
     if settings.monitoring.enabled:
         timings.install(app, pages, settings.observing.timings)
         sampler = build_sampler(settings, database, "web", present)
         actions.append(sampler.start)
-        app.server.extensions["mltrading-end"] = sampler.hand_over
+        ends.append(sampler.hand_over)
+    if settings.observing.otlp_endpoint and installed():
+        telemetry = Telemetry(running.version, settings.environment, instance())
+        actions.append(telemetry.begin)
+        ends.append(telemetry.end)
     begin = OncePerProcess(*actions)
+    app.server.extensions["mltrading-end"] = ends
     app.server.extensions["mltrading-begin"] = begin
     measuring.install(app, pages, begin, present.seen)
 
@@ -109,13 +116,18 @@ def build_sampler(
     """What hands over the numbers of this process; start it after the fork."""
     return Sampler(
         kind,
-        os.environ.get("DYNO") or platform.node(),
+        instance(),
         os.getpid,
         PostgresSampleBook(database),
         machine(settings),
         logs.kept,
         present or Present(_secret(settings), SystemClock()),
     )
+
+
+def instance() -> str:
+    """The machine, as the platform calls it."""
+    return os.environ.get("DYNO") or platform.node()
 
 
 def machine(settings: Settings) -> LinuxMachine:

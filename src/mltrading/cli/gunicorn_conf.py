@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
+import time
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -125,11 +125,10 @@ def post_worker_init(worker: Any) -> None:
         threading.Thread(target=warm, name="warm", daemon=True).start()
 
 
-def _of_server(worker: Any, name: str) -> Callable[[], object] | None:
+def _of_server(worker: Any, name: str) -> Any:
     """What app.py left with the server under that name. Not through getattr: before its first use
     the server of wsgi.py would start a database."""
-    found: Callable[[], object] | None = vars(worker.wsgi).get("extensions", {}).get(name)
-    return found
+    return vars(worker.wsgi).get("extensions", {}).get(name)
 
 
 def worker_exit(arbiter: Any, worker: Any) -> None:
@@ -143,12 +142,17 @@ def worker_exit(arbiter: Any, worker: Any) -> None:
 
 
 def _hand_over(worker: Any) -> None:
-    """What was counted since the last time; an absent database must not keep the worker."""
-    end = _of_server(worker, "mltrading-end")
-    if end is not None:
-        last = threading.Thread(target=end, name="hand-over", daemon=True)
-        last.start()
-        last.join(HAND_OVER_SECONDS)
+    """What was counted and traced since the last time; whoever should take it and is not there must
+    not keep the worker."""
+    threads = [
+        threading.Thread(target=end, name="hand-over", daemon=True)
+        for end in _of_server(worker, "mltrading-end") or ()
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + HAND_OVER_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def on_exit(arbiter: Any) -> None:
