@@ -47,6 +47,7 @@ COMMANDS = (
         "store the bars of CSV and Parquet files",
         "import AAPL.csv --symbol AAPL --interval 1d",
     ),
+    Command("users", "users", "who may sign in, with which role", "users add ann@example.com"),
     Command("sample", "sample", "load the bundled sample data", "sample --simulated"),
     Command("audit", "audit", "look after the audit trail", "audit verify"),
     Command(

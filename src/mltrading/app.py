@@ -9,23 +9,32 @@ from dash import Dash
 
 from mltrading import __version__
 from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.openid import OpenIdConnect
+from mltrading.adapters.passwords import Argon2Passwords
 from mltrading.adapters.postgres import migrate
 from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
+from mltrading.adapters.postgres.identity import PostgresIdentity
+from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.adapters.sealing import SecretKeySeals
+from mltrading.adapters.totp import TotpCodes
 from mltrading.dashboard import create_dashboard
 from mltrading.dashboard.health import health_blueprint
-from mltrading.domain.access import DEVELOPER
+from mltrading.domain.access import DEVELOPER, Role
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import MLTradingError
 from mltrading.services import Services
+from mltrading.services.accounts import Accounts
+from mltrading.services.attempts import Attempts
 from mltrading.services.audit import Audit
 from mltrading.services.digest import DailyDigest
 from mltrading.services.health import Health, Running
+from mltrading.services.identity import Identity, Tools
 from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
@@ -33,7 +42,7 @@ from mltrading.services.ports.privacy import Confirmation
 from mltrading.services.privacy import Privacy
 from mltrading.services.retention import Retainer, RetentionJob
 from mltrading.settings import WEB_WORKERS, Settings
-from mltrading.utils.clock import SystemClock
+from mltrading.utils.clock import Clock, SystemClock
 
 
 def build_services(settings: Settings, url: str) -> Services:
@@ -41,11 +50,15 @@ def build_services(settings: Settings, url: str) -> Services:
     # At busy moments a pool doubles, so each worker keeps half of its share.
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
+    passwords = Argon2Passwords()
+    identity = build_identity(settings, database, passwords, clock)
     return Services(
         market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
         audit=Audit(PostgresAudit(database)),
-        privacy=build_privacy(settings, database),
+        privacy=build_privacy(settings, database, identity),
+        identity=identity,
+        accounts=Accounts(PostgresIdentity(database), passwords),
         features=settings.features,
         calendars=calendars,
         clock=clock,
@@ -53,16 +66,45 @@ def build_services(settings: Settings, url: str) -> Services:
 
 
 def build_privacy(
-    settings: Settings,
-    database: Database,
-    owner: Database | None = None,
-    confirmation: Confirmation | None = None,
+    settings: Settings, database: Database, confirmation: Confirmation | None
 ) -> Privacy:
-    """What is kept about persons. `owner` gives up the oldest of the audit trail, where the role of
-    `database` may not; `confirmation` knows the passwords of users."""
-    store = PostgresPrivacy(database, owner)
+    """What is kept about persons; `confirmation` knows their passwords, where somebody signs in."""
+    store = PostgresPrivacy(database)
     retainer = Retainer(store, settings.retention)
     return Privacy(store, PostgresAudit(database), confirmation, retainer)
+
+
+def build_identity(
+    settings: Settings, database: Database, passwords: Argon2Passwords, clock: Clock
+) -> Identity | None:
+    """Signing in; None where nobody does."""
+    if not settings.sign_in or settings.secret_key is None:
+        return None
+    trail = PostgresAudit(database)
+    limits = settings.limits
+    attempts = Attempts(PostgresLimiter(database), trail, limits.account, limits.address)
+    tools = Tools(
+        PostgresIdentity(database),
+        passwords,
+        TotpCodes(),
+        SecretKeySeals(settings.secret_key.get_secret_value(), clock),
+        attempts,
+        trail,
+        clock,
+        build_provider(settings, clock),
+        Role(role) if settings.oidc and (role := settings.oidc.default_role) else None,
+    )
+    return Identity(tools)
+
+
+def build_provider(settings: Settings, clock: Clock) -> OpenIdConnect | None:
+    """The OpenID provider whose users may sign in, if any."""
+    if settings.oidc is None:
+        return None
+    known = settings.oidc
+    return OpenIdConnect(
+        known.issuer, known.client_id, known.client_secret.get_secret_value(), clock
+    )
 
 
 def create_app(settings: Settings, url: str) -> Dash:

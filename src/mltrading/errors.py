@@ -35,9 +35,45 @@ class Conflict(MLTradingError):
     """Another writer was in the way and nothing was stored; the same call again may succeed."""
 
 
+class SignInRefused(MLTradingError):
+    """E-mail, password or provider open no session; it does not say which of them is wrong."""
+
+
+class CodeNeeded(MLTradingError):
+    """The password was right; the code of the second factor is missing, wrong or was used."""
+
+
+class TooManyAttempts(MLTradingError):
+    """Tried too often; `seconds` until the next attempt may count."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class WrongPassword(MLTradingError):
+    """The password that should confirm the act is not the user's; the session stays."""
+
+
+class InvalidPassword(MLTradingError):
+    """A new password is too short, too long or too easy to guess."""
+
+
+class InvalidAccount(MLTradingError):
+    """What was asked of an account can not be: a wrong address, a wrong code, no such factor."""
+
+
 class UnknownUser(MLTradingError):
     """No account of that name is known."""
 
 
+class UnknownLink(MLTradingError):
+    """A one-time link was used, is too old, or never was."""
+
+
 class LastAdministrator(MLTradingError):
     """Nobody could administrate the deployment afterwards."""
+
+
+class ProviderUnavailable(MLTradingError):
+    """The OpenID provider does not answer, or not as one; trying again later may help."""

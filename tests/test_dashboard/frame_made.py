@@ -107,6 +107,8 @@ def make_dashboard(market: object, comparison: bool = True) -> Dash:
         health=None,  # type: ignore[arg-type]  # no page asks for it
         audit=None,  # type: ignore[arg-type]
         privacy=None,  # type: ignore[arg-type]
+        identity=None,
+        accounts=None,  # type: ignore[arg-type]
         features=Features(comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),
