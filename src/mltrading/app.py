@@ -69,7 +69,7 @@ def build_services(settings: Settings, url: str, database: Database) -> Services
         identity=identity,
         accounts=Accounts(PostgresIdentity(database), passwords),
         audit=Audit(PostgresAudit(database)),
-        privacy=build_privacy(settings, database, confirmation=identity),
+        privacy=build_privacy(settings, database, identity),
         features=settings.features,
         calendars=calendars,
         clock=clock,
@@ -91,6 +91,15 @@ def in_force(settings: Settings) -> list[tuple[str, str, str]]:
             shown.append((f"{name}.{key}", {True: "on", False: "off"}.get(value, str(value)), file))
     shown.append(("signing in", "on" if settings.sign_in else "off", "MLTRADING_AUTH"))
     return shown
+
+
+def build_privacy(
+    settings: Settings, database: Database, confirmation: Confirmation | None
+) -> Privacy:
+    """What is kept about persons; `confirmation` knows their passwords, where somebody signs in."""
+    store = PostgresPrivacy(database)
+    retainer = Retainer(store, settings.retention)
+    return Privacy(store, PostgresAudit(database), confirmation, retainer)
 
 
 def build_identity(
@@ -115,19 +124,6 @@ def build_identity(
         Role(role) if settings.oidc and (role := settings.oidc.default_role) else None,
     )
     return Identity(tools)
-
-
-def build_privacy(
-    settings: Settings,
-    database: Database,
-    owner: Database | None = None,
-    confirmation: Confirmation | None = None,
-) -> Privacy:
-    """What is kept about persons. `owner` gives up the oldest of the audit trail, where the role of
-    `database` may not; `confirmation` knows the passwords of users."""
-    store = PostgresPrivacy(database, owner)
-    retainer = Retainer(store, settings.retention)
-    return Privacy(store, PostgresAudit(database), confirmation, retainer)
 
 
 def build_provider(settings: Settings, clock: Clock) -> OpenIdConnect | None:

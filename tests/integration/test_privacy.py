@@ -32,9 +32,9 @@ PEOPLE = """
         ('sub-root', 'root@example.com', 'admin', 'hash-root', 'totp-root'),
         ('sub-ann', 'ann@example.com', 'analyst', 'hash-ann', 'totp-ann'),
         ('sub-bob', 'bob@example.com', 'viewer', NULL, NULL);
-    INSERT INTO sessions (token_hash, id, user_id, expires_at, address, browser)
-        SELECT sha256(subject::bytea), 'session ' || subject, id, now() + interval '8 hours',
-            '192.0.2.1', 'Firefox' FROM users;
+    INSERT INTO sessions (token_hash, id, road, user_id, expires_at, address, browser)
+        SELECT sha256(subject::bytea), 'session ' || subject, 'password', id,
+            now() + interval '8 hours', '192.0.2.1', 'Firefox' FROM users;
     INSERT INTO password_links (token_hash, user_id, expires_at)
         SELECT sha256(subject::bytea), id, now() + interval '1 day' FROM users"""
 EVENTS = [
@@ -419,8 +419,8 @@ def test_batches_are_of_bounded_size(
     database: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH_ROWS", 10)
-    sql("""INSERT INTO sessions (token_hash, id, user_id, expires_at, address, browser)
-        SELECT sha256(n::text::bytea), n::text, (SELECT min(id) FROM users),
+    sql("""INSERT INTO sessions (token_hash, id, road, user_id, expires_at, address, browser)
+        SELECT sha256(n::text::bytea), n::text, 'password', (SELECT min(id) FROM users),
             now() - interval '40 days', '', '' FROM generate_series(1, 34) AS n""")
     assert retain(database, audit_days=0).gone["sessions"] == 34
     assert sql("SELECT details FROM audit WHERE seq > 5 ORDER BY seq") == [
