@@ -85,7 +85,7 @@ def register(app: Dash, services: Services) -> None:
         Output("chart-head", "children"),
         Output("chart-message", "children"),
         Output("chart-note", "children"),
-        *(Output(*name.split(".")) for name in shown),
+        *(Output(name, "children") for name in shown),
         Input("address", "data"),
     )
     @guarded(Permission.VIEW_SHARED_DATA)
