@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from mltrading.cli.exposure import refuse_open
+from mltrading.cli.logs import log_to_stderr
 from mltrading.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _create(settings: Settings, url: str) -> Flask:
 
 def _server() -> Flask | StartsWhenAsked:
     settings = load_settings()
+    log_to_stderr(settings.monitoring)
     refuse_open(settings, settings.host)
     if settings.database_url is None:
         return StartsWhenAsked(settings)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mltrading.cli.database import migrated_url
 from mltrading.cli.exposure import refuse_open
+from mltrading.cli.logs import level_of, log_to_stderr
 from mltrading.errors import ConfigurationError
 from mltrading.settings import Settings, load_settings
 from mltrading.utils.progress import Progress
@@ -42,6 +43,7 @@ def port_number(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     gc.disable()  # nothing that an import makes is garbage; gunicorn_conf.when_ready collects
     settings = load_settings()
+    log_to_stderr(settings.monitoring)
     host, port = arguments.host or settings.host, arguments.port or settings.port
     listener = listen(host, port)
     with ExitStack() as opened:
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             server = create_app(settings, preparing.result()).server
         gc.enable()
-        serve(server, listener, address(host, port), settings.monitoring.level)
+        serve(server, listener, address(host, port), level_of(settings.monitoring))
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mltrading.alerting import parse_alerting_file
 from mltrading.cli.database import migrated
+from mltrading.cli.logs import log_to_stderr
 from mltrading.errors import DatabaseUnavailable
 from mltrading.files import alerting_path
 from mltrading.services.digest import HOUR_UTC
@@ -49,6 +50,7 @@ def hour(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
+    log_to_stderr(settings.monitoring)
     channels = info_channels(settings)
     with ExitStack() as opened:
         with Progress() as step:
@@ -71,7 +73,8 @@ def info_channels(settings: Settings) -> list[Channel]:
     from mltrading.adapters.channels.retrying import Bounded
 
     if not (settings.monitoring.enabled and settings.monitoring.alerts):
-        warn(f"monitoring.alerts is off in {settings.environment}: nothing is sent")
+        off = "alerts" if settings.monitoring.enabled else "enabled"
+        warn(f"monitoring.{off} is off in {settings.environment}: nothing is sent")
         return []
     found: list[Channel] = []
     environment = {name: value.get_secret_value() for name, value in settings.channels.items()}
