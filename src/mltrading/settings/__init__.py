@@ -46,6 +46,14 @@ CHANNEL_VARIABLES = "slack_webhook smtp_url pagerduty_key pagerduty_api_url webh
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """Which protections are in force."""
+
+    csrf_protection: bool
+    rate_limiting: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """For how many days sessions that are over, the addresses in the audit trail, and the trail
     itself are kept; 0: for ever."""
@@ -53,14 +61,6 @@ class Retention:
     sessions_days: int
     origins_days: int
     audit_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """Which protections are in force."""
-
-    csrf_protection: bool
-    rate_limiting: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,14 @@ def parse_environment_file(path: Path) -> EnvironmentFile:
     try:
         return EnvironmentFile.model_validate(values)
     except ValidationError as error:
-        first = min((dict(one) for one in error.errors()), key=lambda one: _line(one, lines))
-        raise ConfigurationError(_explain_key(first, lines, path)) from None
+        raise ConfigurationError(_explain_first(error, lines, path)) from None
+
+
+def _explain_first(error: ValidationError, lines: dict[Place, int], path: Path) -> str:
+    """What is wrong first; before a key that is missing the one that was meant to be it."""
+    found = [dict(one) for one in error.errors()]
+    first = min(found, key=lambda one: (one["type"] == "missing", _line(one, lines)))
+    return _explain_key(first, lines, path)
 
 
 def _line(error: dict[str, Any], lines: dict[Place, int]) -> int:
