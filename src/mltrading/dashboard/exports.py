@@ -8,8 +8,9 @@ from dash import html
 from dash.development.base_component import Component
 from flask import Blueprint, Response, request
 
-from mltrading.dashboard.actor import current_actor, current_origin
+from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import visually_hidden
+from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Permission
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.errors import (
