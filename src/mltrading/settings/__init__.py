@@ -26,9 +26,10 @@ from mltrading.settings.file import (
     Security,
     parse_environment_file,
 )
-from mltrading.settings.saying import found, suggest
+from mltrading.settings.saying import LONGEST_SHOWN, found, suggest
 from mltrading.settings.signing import Limits, Oidc, limits, oidc, proxy, sign_in
 from mltrading.settings.variables import Variables
+from mltrading.utils.text import one_line
 
 __all__ = [
     "DatabaseSection",
@@ -99,11 +100,7 @@ class Settings:
 
 def load_settings() -> Settings:
     """Read the process's environment variables and the file that they name."""
-    _refuse_unknown_variables()
-    try:
-        variables = Variables()
-    except ValidationError as error:
-        raise ConfigurationError(_explain_variable(dict(error.errors()[0]))) from None
+    variables = read_variables()
     file = _load_file(variables)
     debug = file.debug_mode if variables.dash_debug is None else variables.dash_debug
     if debug and variables.environment == "production":
@@ -141,6 +138,15 @@ def load_settings() -> Settings:
     )
 
 
+def read_variables() -> Variables:
+    """The process's environment variables, checked one by one."""
+    _refuse_unknown_variables()
+    try:
+        return Variables()
+    except ValidationError as error:
+        raise ConfigurationError(_explain_variable(dict(error.errors()[0]))) from None
+
+
 def _protection(said: Security, signs_in: bool) -> Protection:
     """What the file leaves open is on wherever users sign in."""
     return Protection(
@@ -157,10 +163,12 @@ def _channels(variables: Variables) -> dict[str, SecretStr]:
 def _refuse_unknown_variables() -> None:
     known = [name.upper() for name in Variables.model_fields]
     for name in sorted(os.environ):
-        ours = name.startswith(PREFIX) and not name.startswith(TESTS_PREFIX)
-        if ours and name not in known:
+        upper = name.upper()
+        ours = upper.startswith(PREFIX) and not upper.startswith(TESTS_PREFIX)
+        if ours and upper not in known:
+            shown = one_line(name) if len(name) <= LONGEST_SHOWN else "(a long name)"
             raise ConfigurationError(
-                f"unknown setting {name} in the environment; {suggest(name, known, PREFIX)}"
+                f"unknown setting {shown} in the environment; {suggest(upper, known, PREFIX)}"
             )
 
 
@@ -180,12 +188,18 @@ def _default_home() -> Path:
     return Path(base) / "mltrading"
 
 
-def _load_file(variables: Variables) -> EnvironmentFile:
-    name = variables.environment
+def file_path(variables: Variables) -> Path | None:
+    """Where `<environment>.yml` is; None in development, where there need not be one."""
     path = variables.mltrading_config or ROOT
     if path.is_dir():
-        path /= f"{name}.yml"
-    if name == "development" and variables.mltrading_config is None and not path.exists():
+        path /= f"{variables.environment}.yml"
+    needed = variables.environment != "development" or variables.mltrading_config is not None
+    return path if needed or path.exists() else None
+
+
+def _load_file(variables: Variables) -> EnvironmentFile:
+    name, path = variables.environment, file_path(variables)
+    if path is None:
         return EnvironmentFile(environment=name)
     file = parse_environment_file(path)
     if file.environment != name:

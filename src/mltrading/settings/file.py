@@ -79,11 +79,16 @@ class EnvironmentFile(Section):
 
 def parse_environment_file(path: Path) -> EnvironmentFile:
     """Read one file strictly; ConfigurationError names the line of what is wrong first."""
+    return read_environment_file(path)[0]
+
+
+def read_environment_file(path: Path) -> tuple[EnvironmentFile, dict[Place, int]]:
+    """The same, with the line of each key."""
     lines: dict[Place, int] = {(): 1}
     with explained(path):
         values = plain(compose(path), (), lines, path)
     try:
-        return EnvironmentFile.model_validate(values)
+        return EnvironmentFile.model_validate(values), lines
     except ValidationError as error:
         raise ConfigurationError(_explain_first(error, lines, path)) from None
 
