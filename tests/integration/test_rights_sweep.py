@@ -48,6 +48,10 @@ def inner(path: str) -> Row:
     return Row(path, (401, 200, 200, 200, 200))
 
 
+def export(path: str) -> Row:
+    return Row(path, (401, 403, 403, 200, 200))
+
+
 def everybody(path: str, status: int = 200) -> Row:
     return Row(path, (status,) * 5)
 
@@ -62,6 +66,10 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
         page("/charts?symbol=%3Cimg+src%3Dx%3E&indicators=sma:20"),
         page("/compare?symbols=AAPL,NOSUCH,%27"),
         page("/help"),
+        Row("/account", (302, 200, 200, 200, 200)),
+        Row("/admin", (302, 302, 403, 403, 200)),
+        Row("/admin?tab=audit&who=%27&page=99999999999", (302, 302, 403, 403, 200)),
+        everybody("/admin?tab=audit&who=%00", 400),
         Row("/nowhere", (404, 302, 404, 404, 404)),
         Row("/healthz", (404, 302, 404, 404, 404)),
         Row("/.env", (404, 302, 404, 404, 404)),
@@ -88,6 +96,18 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
     ("GET", "/health"): [everybody("/health")],
     ("GET", "/health/live"): [everybody("/health/live")],
     ("GET", "/health/ready"): [everybody("/health/ready")],
+    ("GET", "/export/chart.csv"): [
+        export("/export/chart.csv?symbol=AAPL"),
+        Row("/export/chart.csv?symbol=NOSUCH", (401, 403, 403, 404, 404)),
+        Row("/export/chart.csv?symbol=AAPL&start=x", (401, 403, 403, 400, 400)),
+    ],
+    ("GET", "/export/overview.csv"): [export("/export/overview.csv?sector=%27%3B+DROP+TABLE")],
+    ("GET", "/export/compare.csv"): [export("/export/compare.csv?symbols=AAPL,IBM")],
+    ("GET", "/export/compare-metrics.csv"): [export("/export/compare-metrics.csv?symbols=AAPL")],
+    ("GET", "/export/audit.csv"): [
+        Row("/export/audit.csv", (401, 403, 403, 403, 200)),
+        Row("/export/audit.csv?since=x", (401, 403, 403, 403, 400)),
+    ],
     ("GET", "/login"): [
         Row("/login", (200, 303, 303, 303, 303)),
         Row("/login?next=https://evil.example", (200, 303, 303, 303, 303)),
@@ -106,7 +126,11 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
 SHOWN = (401, 403, 200, 200, 200)  # needs can_view_shared_data
 SESSION = (401, 200, 200, 200, 200)
 
+ADMINISTRATORS = (401, 403, 403, 403, 200)
+
 CALLBACKS: dict[str, tuple[int, int, int, int, int]] = {
+    "account-parts.data": SESSION,
+    "admin-tabs.children": ADMINISTRATORS,
     "page.children": SESSION,
     "outage.disabled": SESSION,
     "symbol-options.children": SHOWN,
