@@ -1,5 +1,8 @@
 """PostgreSQL for tests: one server a run, one fresh migrated database a test.
 
+What is tested connects as the application's role, which owns nothing; `owner_url` and `sql` are of
+the role that migrated. On a server that was given there is one role for both.
+
 `MLTRADING_TEST_BIN` names the folder of another server's binaries (`make test PG=12`),
 `MLTRADING_TEST_SERVER` the URL of a running one.
 """
@@ -16,6 +19,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from mltrading.adapters.postgres import grants
 from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database
@@ -72,18 +76,26 @@ def template(server_url: str, run_folder: Path) -> str:
         if not record.exists():
             name = f"mlt_template_{secrets.token_hex(4)}"
             execute(server_url, f"CREATE DATABASE {name} TEMPLATE template0")
-            upgrade(database_on(server_url, name))
+            url = database_on(server_url, name)
+            upgrade(url)
+            grants.admit(url, grants.APPLICATION)
             record.write_text(name)
     return record.read_text()
 
 
 @pytest.fixture
-def database_url(server_url: str, template: str) -> Iterator[str]:
-    """The URL of a fresh migrated database of this test alone."""
+def owner_url(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a fresh migrated database of this test alone, for the role that owns it."""
     name = f"mlt_{secrets.token_hex(6)}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield database_on(server_url, name)
     drop(server_url, name)
+
+
+@pytest.fixture
+def database_url(owner_url: str) -> str:
+    """The URL of a fresh migrated database of this test alone, for the application's role."""
+    return application_url(owner_url)
 
 
 @pytest.fixture
@@ -104,9 +116,16 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sql(database_url: str) -> Callable[[str], list[tuple[object, ...]]]:
-    """Run a statement beside the code under test; the rows it returns."""
-    return lambda statement: execute(database_url, statement)
+def sql(owner_url: str) -> Callable[[str], list[tuple[object, ...]]]:
+    """Run a statement beside the code under test, as the owner; the rows it returns."""
+    return lambda statement: execute(owner_url, statement)
+
+
+def application_url(owner_url: str) -> str:
+    """The same database for the application's role."""
+    if os.environ.get("MLTRADING_TEST_SERVER"):
+        return owner_url  # we know of no password for another role there
+    return grants.with_role(owner_url, grants.APPLICATION)
 
 
 def execute(url: str, statement: str) -> list[tuple[object, ...]]:

@@ -31,7 +31,12 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve", "start the dashboard and print its address", "serve --port 8051"),
-    Command("worker", "worker", "do what is due at its time: the daily digest", "worker --once"),
+    Command(
+        "worker",
+        "worker",
+        "do what is due at its time: the daily digest, and letting go what was kept long enough",
+        "worker --once",
+    ),
     Command(
         "release", "release", "migrate the database and record what runs now", "release --json"
     ),
@@ -44,6 +49,13 @@ COMMANDS = (
     ),
     Command("users", "users", "who may sign in, with which role", "users add ann@example.com"),
     Command("sample", "sample", "load the bundled sample data", "sample --simulated"),
+    Command("audit", "audit", "look after the audit trail", "audit verify"),
+    Command(
+        "privacy",
+        "privacy",
+        "what is kept about persons: show it, erase it, let it go in time",
+        "privacy retain --dry-run",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from mltrading.adapters.postgres.identity import PostgresIdentity
 from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.redis_limits import RedisLimiter
 from mltrading.adapters.sealing import SecretKeySeals
@@ -33,6 +34,7 @@ from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
+from mltrading.services.audit import Audit
 from mltrading.services.digest import DailyDigest
 from mltrading.services.health import Health, Running
 from mltrading.services.identity import Identity, Tools
@@ -40,6 +42,9 @@ from mltrading.services.jobs import JobRunner
 from mltrading.services.market import Market
 from mltrading.services.ports import Channel
 from mltrading.services.ports.limits import RateLimiter
+from mltrading.services.ports.privacy import Confirmation
+from mltrading.services.privacy import Privacy
+from mltrading.services.retention import Retainer, RetentionJob
 from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import Clock, SystemClock
 
@@ -49,15 +54,27 @@ def build_services(settings: Settings, url: str, database: Database) -> Services
     before."""
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
     passwords = Argon2Passwords()
+    identity = build_identity(settings, database, passwords, clock)
     return Services(
         market=Market(PostgresSymbols(database), PostgresBars(database), calendars, clock),
         health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
-        identity=build_identity(settings, database, passwords, clock),
+        audit=Audit(PostgresAudit(database)),
+        privacy=build_privacy(settings, database, identity),
+        identity=identity,
         accounts=Accounts(PostgresIdentity(database), passwords),
         features=settings.features,
         calendars=calendars,
         clock=clock,
     )
+
+
+def build_privacy(
+    settings: Settings, database: Database, confirmation: Confirmation | None
+) -> Privacy:
+    """What is kept about persons; `confirmation` knows their passwords, where somebody signs in."""
+    store = PostgresPrivacy(database)
+    retainer = Retainer(store, settings.retention)
+    return Privacy(store, PostgresAudit(database), confirmation, retainer)
 
 
 def build_identity(
@@ -153,10 +170,11 @@ def warm(market: Market) -> None:
 
 
 def build_jobs(
-    settings: Settings, url: str, channels: Sequence[Channel], digest_hour: int
+    settings: Settings, url: str, owner_url: str, channels: Sequence[Channel], digest_hour: int
 ) -> JobRunner:
     """What `mltrading worker` does by itself, told to `channels`."""
     database, clock = Database(url, 1), SystemClock()
+    owner = database if owner_url == url else Database(owner_url, 1)
     digest = DailyDigest(
         settings.environment,
         channels,
@@ -166,4 +184,5 @@ def build_jobs(
         clock,
         digest_hour,
     )
-    return JobRunner([digest], PostgresJobRuns(database), clock)
+    retention = RetentionJob(Retainer(PostgresPrivacy(database, owner), settings.retention))
+    return JobRunner([digest, retention], PostgresJobRuns(database), clock)

@@ -35,12 +35,11 @@ class StartsWhenAsked:
     def _started(self) -> Flask:
         with self._lock:
             if self._server is None:
-                from mltrading.adapters.postgres import migrate
-                from mltrading.cli.database import start_embedded
+                from mltrading.cli.database import open_database
 
-                self._embedded, url = start_embedded(self._settings, lambda _: None)
-                migrate.upgrade(url)
-                self._server = _create(self._settings, url)
+                self._database = open_database(self._settings, lambda _: None)
+                self._database.upgrade(lambda _: None)
+                self._server = _create(self._settings, self._database.url)
             return self._server
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from tests.waiting import wait_until, within
 SCHEMA = len(migrations())
 LIMIT_SECONDS = 2.0
 RUNNING = Running("1.2.3", "0123456789abcdef", None)
+Sql = Callable[[str], list[tuple[object, ...]]]
 
 
 def make_client(url: str, schema: int = SCHEMA) -> FlaskClient:
@@ -88,20 +89,21 @@ def test_an_older_schema_is_not_ready_and_a_newer_one_is(database_url: str) -> N
 
 def test_a_schema_that_lost_what_the_program_needs_is_healthy_but_not_ready(
     database_url: str,
+    sql: Sql,
 ) -> None:
-    execute(database_url, f"UPDATE schema_version SET version = {SCHEMA + 5}, oldest = {SCHEMA}")
+    sql(f"UPDATE schema_version SET version = {SCHEMA + 5}, oldest = {SCHEMA}")
     client = make_client(database_url)
     assert client.get("/health/ready").status_code == 200
-    execute(database_url, f"UPDATE schema_version SET oldest = {SCHEMA + 1}")
+    sql(f"UPDATE schema_version SET oldest = {SCHEMA + 1}")
     assert client.get("/health").status_code == 200
     answer = client.get("/health/ready")
     assert answer.status_code == 503
     assert answer.get_json()["error"] == "database_schema_too_new"
 
 
-def test_a_schema_of_before_the_oldest_was_kept_is_outdated(database_url: str) -> None:
-    execute(database_url, "ALTER TABLE schema_version DROP COLUMN oldest")
-    execute(database_url, "UPDATE schema_version SET version = 1")
+def test_a_schema_of_before_the_oldest_was_kept_is_outdated(database_url: str, sql: Sql) -> None:
+    sql("ALTER TABLE schema_version DROP COLUMN oldest")
+    sql("UPDATE schema_version SET version = 1")
     answer = make_client(database_url).get("/health/ready")
     assert answer.get_json()["error"] == "database_schema_outdated"
 

@@ -59,6 +59,12 @@ def test_a_release_migrates_and_is_recorded_once(empty_database_url: str) -> Non
     assert release(empty_database_url)["recorded"] is True
     assert release(empty_database_url)["recorded"] is False
     assert execute(empty_database_url, RECORDED) == [("development", COMMIT, "v1", newest)]
+    [(actor, target, details)] = execute(
+        empty_database_url,
+        "SELECT actor, target, details FROM audit WHERE action = 'release.record'",
+    )
+    assert (actor, target) == ("console", "v1")
+    assert json.loads(str(details))["commit"] == COMMIT
     assert execute(
         empty_database_url, "SELECT now() - finished_at < '1 minute' FROM deployments"
     ) == [(True,)]
@@ -145,13 +151,13 @@ IGNORED = shutil.ignore_patterns("__pycache__")
 
 
 def test_a_rolled_back_program_runs_and_is_recorded_on_a_newer_schema(
-    database_url: str, older: Path, tmp_path: Path
+    database_url: str, owner_url: str, older: Path, tmp_path: Path
 ) -> None:
     newer = tmp_path / "newer"
     shutil.copytree(FOLDER, newer)
     version = len(migrations()) + 1
     (newer / f"{version:04}_next.sql").write_text("ALTER TABLE symbols ADD COLUMN isin text")
-    assert upgrade(database_url, folder=newer) == [version]
+    assert upgrade(owner_url, folder=newer) == [version]
     back = mltrading(database_url, "release", "--json", source=older, HEROKU_RELEASE_VERSION="v3")
     assert back.returncode == 0, back.stderr
     assert json.loads(back.stdout)["commit"] == OLDER
@@ -159,10 +165,10 @@ def test_a_rolled_back_program_runs_and_is_recorded_on_a_newer_schema(
 
 
 def test_a_program_whose_needs_were_contracted_away_is_refused(
-    database_url: str, older: Path
+    database_url: str, owner_url: str, older: Path
 ) -> None:
     known = len(migrations())
-    execute(database_url, f"UPDATE schema_version SET version = {known + 2}, oldest = {known + 1}")
+    execute(owner_url, f"UPDATE schema_version SET version = {known + 2}, oldest = {known + 1}")
     refused = mltrading(database_url, "release", source=older)
     assert refused.returncode == 1
     assert f"works with programs that know {known + 1} or newer" in refused.stderr

@@ -132,6 +132,8 @@ def make_dashboard(
     services: Any = Services(
         market=market,  # type: ignore[arg-type]
         health=None,  # type: ignore[arg-type]  # no page asks for it
+        audit=None,  # type: ignore[arg-type]
+        privacy=None,  # type: ignore[arg-type]
         identity=identity,  # type: ignore[arg-type]
         accounts=None,  # type: ignore[arg-type]
         features=Features(comparison_mode=comparison),

@@ -12,6 +12,7 @@ from mltrading.domain.calendar import Calendars
 from mltrading.errors import Forbidden
 from mltrading.services.digest import DailyDigest
 from mltrading.services.ports import DayFacts, Deployment
+from mltrading.services.ports.audit import TrailHead, TrailState
 from mltrading.utils.message import DELIVERED, Message, Outcome
 from tests.memory import MemoryMarket
 from tests.test_services.job_runs import SetClock
@@ -19,6 +20,7 @@ from tests.test_services.markets import daily
 
 EIGHT = datetime(2024, 7, 5, 8, tzinfo=UTC)
 DEPLOYED = Deployment("production", "0.2.0", "0123456789abcdef", "v12", EIGHT - timedelta(hours=1))
+HASH = "ab" * 32
 EMPTY = DayFacts((), 0, 0, None, 0)
 FRESH = daily("2024-06-03", "2024-07-04")  # the 4th is a holiday, so the 3rd is the last session
 OLD = daily("2013-02-01", "2013-03-02")
@@ -74,7 +76,9 @@ def test_it_is_due_once_its_hour_has_struck() -> None:
 
 
 def test_it_says_what_the_day_held() -> None:
-    made = Made(DayFacts((DEPLOYED,), 2, 1_234_567, 1_230_000, 3), FRESH=FRESH, OLD=OLD)
+    trail = TrailState(TrailHead(1187, "cd" * 32), TrailHead(1204, HASH))
+    facts = DayFacts((DEPLOYED,), 2, 1_234_567, 1_230_000, 3, ("sub-a", "sub-b"), trail)
+    made = Made(facts, FRESH=FRESH, OLD=OLD)
     message = made.message()
     assert made.book.asked == [(EIGHT - timedelta(days=1), EIGHT)]
     assert message.severity == "info"
@@ -89,6 +93,8 @@ def test_it_says_what_the_day_held() -> None:
         "Bars stored, all intervals: 1,234,567 (+4,567 since the day before)",
         "Stale symbols: 1 (OLD 11 y)",
         "Rows put into quarantine: 3",
+        f"Audit trail: 17 events, head 1204:{HASH}",
+        "Accounts erased, as the trail names them: sub-a, sub-b",
     ]
 
 
@@ -96,6 +102,7 @@ def test_what_is_not_known_is_not_made_up() -> None:
     text = Made().message().text
     assert "Bars stored, all intervals: 0 (no count of the day before to compare with)" in text
     assert "Stale symbols: 0\n" in text
+    assert text.endswith("Audit trail: 0 events")
 
 
 def test_a_market_that_stood_still_is_told_by_name_up_to_a_screenful() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from mltrading.cli.database import start_embedded
+from mltrading.cli.database import open_database
 from mltrading.settings import load_settings
 from mltrading.utils.progress import Progress
 
@@ -25,19 +25,13 @@ def upgrade(arguments: argparse.Namespace) -> int:
     from mltrading.adapters.postgres import migrate
 
     settings = load_settings()
-    server = None
     with Progress() as say:
+        access = open_database(settings, say)
         try:
-            if settings.database_url is None:
-                server, url = start_embedded(settings, say)
-            else:
-                url = settings.database_url.get_secret_value()
-                say("Connecting to the database")
-            applied = migrate.upgrade(url, say)
-            version = migrate.version(url)
+            applied = access.upgrade(say)
+            version = migrate.version(access.url)
         finally:
-            if server is not None:
-                server.close()
+            access.close()
     if arguments.json:
         print(json.dumps({"version": version, "applied": applied}))
     elif applied:

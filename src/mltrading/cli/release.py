@@ -1,12 +1,13 @@
 """`mltrading release`: migrate the database, then record what runs now. Staging gets its test data
-with its first release."""
+with its first release; accounts that a backup brought back are erased again."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from mltrading.cli.database import migrated_url
+from mltrading.cli.database import migrated
+from mltrading.cli.privacy import erase_again
 from mltrading.cli.sample import load_if_empty
 from mltrading.settings import load_settings
 from mltrading.utils.progress import Progress
@@ -31,8 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     commit, named = settings.commit or "", arguments.release or settings.release
     # Two apps may share a database (production and its twin), and count their releases alike.
     release = " ".join(filter(None, (settings.app, named))) if named else ""
-    with Progress() as say, migrated_url(settings, say) as url:
-        database = Database(url)
+    with Progress() as say, migrated(settings, say) as access:
+        erase_again(settings, access)
+        database = Database(access.url)
         try:
             new = PostgresDeployments(database).record(
                 settings.environment, __version__, commit, release
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         finally:
             database.close()
         if settings.environment == "staging" and settings.features.test_mode:
-            load_if_empty(url, say)
+            load_if_empty(access.url, say)
     shown = {
         "environment": settings.environment,
         "version": __version__,

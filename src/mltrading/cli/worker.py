@@ -1,4 +1,5 @@
-"""`mltrading worker`: the process that does things at their time; today the daily digest."""
+"""`mltrading worker`: the process that does things at their time: the daily digest, and letting go
+what was kept for long enough."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from mltrading.alerting import parse_alerting_file
-from mltrading.cli.database import migrated_url
+from mltrading.cli.database import migrated
 from mltrading.errors import DatabaseUnavailable
 from mltrading.files import alerting_path
 from mltrading.services.digest import HOUR_UTC
@@ -51,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     channels = info_channels(settings)
     with ExitStack() as opened:
         with Progress() as step:
-            url = opened.enter_context(migrated_url(settings, step))
+            access = opened.enter_context(migrated(settings, step))
         from mltrading.app import build_jobs
 
-        jobs = build_jobs(settings, url, channels, arguments.digest_hour)
+        jobs = build_jobs(settings, access.url, access.owner_url, channels, arguments.digest_hour)
         if arguments.once:
             return 1 if do_due(jobs) else 0
         work_until_told(jobs)
@@ -126,7 +127,7 @@ def do_due(jobs: JobRunner) -> int:
     failed = 0
     for what, outcome in jobs.run_due():
         if outcome.delivered:
-            say(f"{what}: delivered")
+            say(f"{what}: {outcome.reason or 'delivered'}")
         else:
             failed += 1
             again = "to be tried again" if outcome.state == "retry" else "given up"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
     from mltrading.services.accounts import Accounts
+    from mltrading.services.audit import Audit
     from mltrading.services.health import Health
     from mltrading.services.identity import Identity
     from mltrading.services.market import Market
+    from mltrading.services.privacy import Privacy
     from mltrading.utils.clock import Clock
 
 
@@ -34,6 +36,8 @@ class Services:
 
     market: Market
     health: Health
+    audit: Audit
+    privacy: Privacy
     identity: Identity | None
     accounts: Accounts
     features: Features

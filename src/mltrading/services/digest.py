@@ -50,13 +50,22 @@ class Digest:
             f"Bars stored, all intervals: {facts.bars:,}{self._change()}",
             f"Stale symbols: {len(self.stale):,}{self._stale_names()}",
             f"Rows put into quarantine: {facts.quarantined:,}",
+            f"Audit trail: {self._trail()}",
         ]
+        if facts.erased:
+            lines.append(f"Accounts erased, as the trail names them: {', '.join(facts.erased)}")
         return "\n".join(lines)
 
     def _change(self) -> str:
         if self.facts.bars_before is None:
             return " (no count of the day before to compare with)"
         return f" ({self.facts.bars - self.facts.bars_before:+,} since the day before)"
+
+    def _trail(self) -> str:
+        """Its head, kept where nobody who changes the database can change it too."""
+        trail = self.facts.trail
+        head = f", head {trail.head}" if trail.head.seq else ""
+        return f"{counted(trail.events, 'event')}{head}"
 
     def _stale_names(self) -> str:
         if not self.stale:

@@ -46,6 +46,16 @@ CHANNEL_VARIABLES = "slack_webhook smtp_url pagerduty_key pagerduty_api_url webh
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many days sessions that are over, the addresses in the audit trail, and the trail
+    itself are kept; 0: for ever."""
+
+    sessions_days: int
+    origins_days: int
+    audit_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured, checked. `database_url` None: the embedded server's;
     `owner_url` None: migrations run as the application's own role; `sign_in`: whether users have
@@ -62,6 +72,7 @@ class Settings:
     proxy: bool
     limits: Limits
     oidc: Oidc | None
+    retention: Retention
     connection_pool: int
     host: str
     port: int
@@ -99,6 +110,11 @@ def load_settings() -> Settings:
         proxy=proxy(variables),
         limits=limits(variables),
         oidc=oidc(variables),
+        retention=Retention(
+            variables.mltrading_keep_sessions_days,
+            variables.mltrading_keep_origins_days,
+            variables.mltrading_keep_audit_days,
+        ),
         connection_pool=file.database.connection_pool,
         host=variables.host,
         port=variables.port,

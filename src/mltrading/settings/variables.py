@@ -18,6 +18,12 @@ Rate = Annotated[
         description="how often in how many seconds, such as 10/300",
     ),
 ]
+Days = Annotated[
+    int,
+    Field(
+        ge=0, le=36_500, description="a whole number of days from 0, which is for ever, to 36500"
+    ),
+]
 
 
 class Variables(BaseSettings):
@@ -41,6 +47,9 @@ class Variables(BaseSettings):
     mltrading_limit_account: Rate = "10/300"
     mltrading_limit_address: Rate = "60/300"
     mltrading_limit_callback: Rate = "240/60"
+    mltrading_keep_sessions_days: Days = 30
+    mltrading_keep_origins_days: Days = 90
+    mltrading_keep_audit_days: Days = 2557
     oidc_issuer: Text | None = None
     oidc_client_id: Text | None = None
     oidc_client_secret: SecretStr | None = None

@@ -79,17 +79,18 @@ def upgrade(
 
     `database` is a URL or a function that connects. A newer database is left as it is: a program
     that was rolled back works on it, because migrations only add. ConfigurationError where one
-    took away what this program needs, or a file fails (nothing of that file is kept then).
+    took away what this program needs, a file fails (nothing of that file is kept then), or the role
+    may not migrate. Where nothing is missing, one that may read is enough.
     """
     known = migrations(folder)
     applied = []
     with closing(_open(database)) as connection:
         try:
             _create_version_table(connection)
-            _refuse_contracted(connection, known)
+            present = _refuse_contracted(connection, known)
         except psycopg2.Error as error:
             raise _failed(connection, "schema_version", error) from error
-        for migration in known:
+        for migration in known[present:]:
             if _apply(connection, migration, progress):
                 applied.append(migration.version)
     return applied
@@ -180,7 +181,17 @@ def _failed(connection: Connection, what: str, error: psycopg2.Error) -> MLTradi
         return DatabaseUnavailable(
             f"the database went away while {what} was applied: {reason(error)}; start again"
         )
+    if isinstance(error, errors.InsufficientPrivilege):
+        return ConfigurationError(
+            f"the database has to be migrated ({what}), and the role {_role(connection)} may not:"
+            f" {reason(error)}; run mltrading db upgrade with DATABASE_OWNER_URL set to a role that"
+            " may"
+        )
     return ConfigurationError(
         f"the database could not be migrated, {what} failed: {reason(error)}; nothing of it was"
         " kept"
     )
+
+
+def _role(connection: Connection) -> str:
+    return str(connection.info.user)

@@ -7,8 +7,11 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from mltrading.adapters.postgres import audit
 from mltrading.adapters.postgres.pool import Database
+from mltrading.domain.access import CONSOLE
 from mltrading.services.ports import DayFacts, Deployment
+from mltrading.services.ports.audit import AuditEvent
 
 _RECORD = """INSERT INTO deployments (environment, version, commit, release, schema_version)
     SELECT %(environment)s, %(version)s, %(commit)s, %(release)s, version
@@ -24,6 +27,8 @@ _COUNTS = """SELECT
     (SELECT bars FROM daily_totals WHERE day = %(day)s),
     (SELECT bars FROM daily_totals WHERE day = %(day)s - 1),
     (SELECT count(*) FROM quarantine WHERE imported_at >= %(since)s AND imported_at < %(until)s)"""
+_ERASED = """SELECT subject FROM erased_subjects
+    WHERE erased_at >= %(since)s AND erased_at < %(until)s ORDER BY erased_at, subject"""
 
 _CLAIM = """INSERT INTO job_runs AS kept (job, target, due_at, leased_until)
     VALUES (%(job)s, %(target)s, %(due_at)s, now() + make_interval(secs => %(seconds)s))
@@ -48,14 +53,25 @@ class PostgresDeployments:
 
     def record(self, environment: str, version: str, commit: str, release: str) -> bool:
         """Whether this release of this commit is new to the environment; it is recorded then,
-        once however many record it at the same time."""
+        once however many record it at the same time, in the audit trail too."""
         values = {
             "environment": environment,
             "version": version,
             "commit": commit,
             "release": release,
         }
-        return bool(self._database.write(lambda link: _rows(link, _RECORD, values)))
+
+        def record(link: Connection) -> bool:
+            with link.cursor() as cursor:
+                cursor.execute(_RECORD, values)
+                new = cursor.fetchall()
+                if new:
+                    details = {**values, "schema": str(new[0][0])}
+                    event = AuditEvent("release.record", CONSOLE.id, "done", release, details)
+                    audit.append(cursor, event)
+                return bool(new)
+
+        return self._database.write(record)
 
 
 class PostgresDayBook:
@@ -71,7 +87,10 @@ class PostgresDayBook:
             _run(link, _KEEP_TOTALS, values)
             deployments = tuple(Deployment(*row) for row in _rows(link, _DEPLOYMENTS, values))
             [(added, bars, before, quarantined)] = _rows(link, _COUNTS, values)
-            return DayFacts(deployments, added, bars, before, quarantined)
+            erased = tuple(str(subject) for (subject,) in _rows(link, _ERASED, values))
+            with link.cursor() as cursor:
+                trail = audit.state(cursor)
+            return DayFacts(deployments, added, bars, before, quarantined, erased, trail)
 
         return self._database.write(ask)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
+from mltrading.services.ports.audit import TrailState
 from mltrading.utils.message import Message, Outcome
 
 Result = TypeVar("Result")
@@ -242,13 +243,16 @@ class Deployment:
 @dataclass(frozen=True, slots=True)
 class DayFacts:
     """What the tables know of a span of time. `bars` counts all intervals; `bars_before` is that
-    count of the day before, None where none was kept."""
+    count of the day before, None where none was kept. `erased` are the accounts that were erased,
+    as the audit trail names them; `trail` is as it is now."""
 
     deployments: tuple[Deployment, ...]
     symbols_added: int
     bars: int
     bars_before: int | None
     quarantined: int
+    erased: tuple[str, ...] = ()
+    trail: TrailState = TrailState()
 
 
 class DayBook(Protocol):

@@ -55,7 +55,8 @@ CREATE UNLOGGED TABLE rate_limits (
 CREATE INDEX rate_limits_ends_at ON rate_limits (ends_at);
 
 -- What was done, in the transaction that did it. Each row's hash covers the row and the hash before
--- it. Rows are never changed; what may name a person is in audit_origins, which is kept for less long.
+-- it (audit_append says how). Rows are never changed; what may name a person is in audit_origins,
+-- which is kept for less long.
 CREATE TABLE audit (
     seq bigint PRIMARY KEY,
     at timestamptz NOT NULL,
@@ -98,3 +99,75 @@ CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit
     FOR EACH ROW EXECUTE FUNCTION audit_stays();
 CREATE TRIGGER audit_is_kept BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();
+
+-- The search path of the functions below is fixed, so that a temporary table of the caller can not
+-- stand in for one of these.
+SELECT set_config('mltrading.search_path', current_setting('search_path'), true);
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
+-- The one way a row comes in. It acts with the rights of who migrates, so that the application's
+-- role needs none to write the tables.
+CREATE FUNCTION audit_append(
+    new_actor text, new_action text, new_outcome text, new_target text, new_details text,
+    new_address text, new_browser text
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    new_seq bigint;
+    new_at timestamptz;
+    new_hash bytea;
+    field text;
+    fields text := '';
+BEGIN
+    SELECT seq + 1, hash INTO STRICT new_seq, new_hash FROM audit_head WHERE id = 1 FOR UPDATE;
+    new_at := clock_timestamp();        -- with the head in hand: times follow one another too
+    -- The bytes of a row are its fields, each as <length in bytes>:<UTF-8>, and so no two rows have
+    -- the same. Its hash is the SHA-256 of <length>:<hash before>, and these bytes.
+    FOREACH field IN ARRAY ARRAY[
+        new_seq::text, to_char(new_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        new_actor, new_action, new_outcome, new_target, new_details
+    ] LOOP
+        fields := fields || octet_length(convert_to(field, 'UTF8')) || ':' || field || ',';
+    END LOOP;
+    new_hash := sha256(
+        convert_to(octet_length(new_hash) || ':', 'UTF8') || new_hash || convert_to(',' || fields, 'UTF8')
+    );
+    INSERT INTO audit (seq, at, actor, action, outcome, target, details, hash) VALUES
+        (new_seq, new_at, new_actor, new_action, new_outcome, new_target, new_details, new_hash);
+    IF new_address <> '' OR new_browser <> '' THEN
+        INSERT INTO audit_origins (seq, address, browser)
+            VALUES (new_seq, new_address, new_browser);
+    END IF;
+    UPDATE audit_head SET seq = new_seq, hash = new_hash WHERE id = 1;
+    RETURN new_seq;
+END $$;
+
+-- Somebody must be able to let others in: the last active administrator neither goes nor changes.
+CREATE FUNCTION an_administrator_stays() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.role = 'admin' AND NEW.disabled_at IS NULL THEN
+        RETURN NEW;
+    END IF;
+    -- One after the other: two that go at once would each count on the one who stays.
+    PERFORM pg_advisory_xact_lock(hashtext('mltrading an_administrator_stays'));
+    IF NOT EXISTS (SELECT 1 FROM users
+        WHERE role = 'admin' AND disabled_at IS NULL AND id <> OLD.id) THEN
+        RAISE EXCEPTION 'nobody could administrate the deployment afterwards'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'an_administrator_stays';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER an_administrator_stays BEFORE DELETE OR UPDATE OF role, disabled_at ON users
+    FOR EACH ROW WHEN (OLD.role = 'admin' AND OLD.disabled_at IS NULL)
+    EXECUTE FUNCTION an_administrator_stays();
+SELECT set_config('search_path', current_setting('mltrading.search_path'), true);
+
+-- Whose account was erased. A backup from before still holds it: after a restore these names say
+-- what has to go again (they lead to nobody).
+CREATE TABLE erased_subjects (
+    subject text PRIMARY KEY,
+    erased_at timestamptz NOT NULL DEFAULT now()
+);
