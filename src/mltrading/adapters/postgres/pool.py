@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
@@ -123,6 +124,18 @@ class Database:
                 " look whether it was saved, then try again"
             ) from None
 
+    def at_once(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """The rows of one statement, which is a transaction of its own: one message there and one
+        back, where `read` and `write` need three of each. It is repeated on a new connection where
+        the one at hand turns out to be dead, so twice must do no harm."""
+        limit = sql.Literal(round(OPENING_SECONDS * 1000))
+        proxy = self._check_out(
+            sql.SQL("SET LOCAL statement_timeout = {}; {}").format(limit, statement)
+        )
+        rows: list[tuple[Any, ...]] = proxy.info.pop("rows")
+        _leave(proxy)
+        return rows
+
     def warm(self) -> None:
         """Load the pool's code and make the first connection, ahead of the first request."""
         self.read(lambda _: None)
@@ -168,7 +181,7 @@ class Database:
         finally:
             _leave(proxy)
 
-    def _check_out(self, opening: str) -> PoolProxiedConnection:
+    def _check_out(self, opening: str | sql.Composable) -> PoolProxiedConnection:
         deadline = time.monotonic() + self._outage_seconds
         pause = FIRST_PAUSE_SECONDS
         while True:
@@ -180,7 +193,7 @@ class Database:
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _checked_connection(self, opening: str) -> PoolProxiedConnection:
+    def _checked_connection(self, opening: str | sql.Composable) -> PoolProxiedConnection:
         """A connection that answered. After a restart of the server every idle one is dead, so
         the dead are dropped without a pause until the pool connects anew."""
         while True:
@@ -192,6 +205,7 @@ class Database:
                 limit = OPENING_SECONDS + GRACE_SECONDS
                 with self._watchdog.watching(driver, limit), driver.cursor() as cursor:
                     cursor.execute(opening)
+                    proxy.info["rows"] = cursor.fetchall() if cursor.description else []
                 return proxy
             except GONE:
                 proxy.invalidate()
