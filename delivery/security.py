@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,11 +17,13 @@ from pathlib import Path
 
 from delivery.errors import DeliveryError
 from delivery.findings import FOLDER, ROOT, SCANNERS, Scanner
+from delivery.scanner_programs import program
 
 SOURCES = ("src", "delivery", "tools")
 SCRIPTS = "static/js"
 LOCKS = ("requirements.txt", "delivery/requirements.txt")
 RULES = "delivery/rules"
+NOT_DELIVERED = (".cache", ".venv", ".venv-tools", "build", "dist", "tests")
 # Left out are those that say of every subprocess that it is one, of every assert and of every
 # `random`: a shell, and a guessable token, are found by our own rules and by B602, B605.
 LEFT_OUT = "B101,B311,B404,B603,B606,B607"
@@ -69,8 +70,16 @@ def command(name: str, report: Path) -> list[str]:
             *("--format", "json", "--desc", "on", "--output", target, *locks),
         ],
         "safety": ["safety", "scan", "--target", ".", "--save-as", "json", target],
-        "snyk": ["snyk", "test", "--file=requirements.txt", f"--json-file-output={target}"],
-        "trivy": ["trivy", "filesystem", "--quiet", "--format", "json", "--output", target, "."],
+        # It asks a Python in which the lock is installed what belongs to what.
+        "snyk": [
+            *("snyk", "test", "--file=requirements.txt", f"--command={sys.executable}"),
+            f"--json-file-output={target}",
+        ],
+        # What is delivered: the tests' locks, and what was fetched for them, are not.
+        "trivy": [
+            *("trivy", "filesystem", "--quiet", "--scanners", "vuln", "--list-all-pkgs"),
+            *("--skip-dirs", ",".join(NOT_DELIVERED), "--format", "json", "--output", target, "."),
+        ],
     }
     return commands[name]
 
@@ -112,15 +121,3 @@ def scan(scanner: Scanner, report: Path, known: Mapping[str, str] | None = None)
 def _failed(report: Path, reason: str) -> str:
     report.write_text(json.dumps({"failed": reason}) + "\n", encoding="utf-8")
     return reason
-
-
-def program(name: str, environment: Mapping[str, str]) -> str:
-    """Its path: beside this Python, in .venv-tools, in MLTRADING_TEST_TOOLS, else in PATH."""
-    folders = [
-        *(str(Path(sys.executable).parent), str(ROOT / ".venv-tools" / "bin")),
-        *(environment.get("MLTRADING_TEST_TOOLS", ""), environment.get("PATH", "")),
-    ]
-    found = shutil.which(name, path=os.pathsep.join(filter(None, folders)))
-    if found is None:
-        raise DeliveryError(f"{name} is not installed; `make security` installs what it can")
-    return found

@@ -229,7 +229,7 @@ def test_bars_out_of_order_are_caught(release: Release, address: str) -> None:
 
 def test_every_test_of_callbacks_has_its_fault() -> None:
     names = {name for name in vars(callbacks) if name.startswith("test_")}
-    assert names == {*CALLBACK_FAULTS, "test_smoke"}  # test_smoke.py has the faults of that one
+    assert names == {*CALLBACK_FAULTS, "test_smoke"}  # smoke_faults.py has those of that one
 
 
 def script(name: str, text: str) -> Fault:

@@ -16,7 +16,8 @@ from delivery.errors import PlatformError
 from delivery.heroku_api import connect
 from delivery.heroku_setup import WANTED, Setup
 from delivery.platforms import heroku_apps
-from tests.test_delivery.heroku_fake import KEY, Fake, Fault, serving
+from tests.test_delivery.fake_server import Fault
+from tests.test_delivery.heroku_fake import KEY, Fake, serving
 from tests.test_delivery.heroku_stage import NEW, Time
 from tests.test_delivery.heroku_world import World
 

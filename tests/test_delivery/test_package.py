@@ -304,7 +304,7 @@ def test_a_missing_program_is_named_with_the_way_out(
     (git_alone / "git").symlink_to(shutil.which("git") or "")
     monkeypatch.setenv("PATH", str(git_alone))
     monkeypatch.delenv("MLTRADING_TEST_TOOLS", raising=False)
-    monkeypatch.setattr("delivery.security.ROOT", tmp_path)
+    monkeypatch.setattr("delivery.scanner_programs.ROOT", tmp_path)
     with pytest.raises(DeliveryError, match="cyclonedx-py is not installed; "):
         package(repository, "HEAD", tmp_path / "dist")
 

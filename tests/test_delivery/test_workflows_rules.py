@@ -79,8 +79,27 @@ BROKEN = [
     ("gates", CI, "    if: always()\n    runs-on", "    runs-on"),
     ("gates", CI, "  quality:\n", "  quality:\n    if: github.event_name != 'push'\n"),
     ("gates", CI, "  quality:\n", "  quality:\n    continue-on-error: true\n"),
-    ("gates", CI, "  deploy-production:\n    needs: check\n", "  deploy-production:\n"),
+    (
+        "gates",
+        CI,
+        "  deploy-production:\n    needs: publish\n",
+        "  deploy-production:\n",
+    ),
     ("gates", CI, "github.ref == 'refs/heads/develop'", "github.ref != 'refs/heads/main'"),
+    (
+        "gates",
+        CI,
+        "    if: github.event_name == 'push' && github.ref == 'refs/heads/develop'\n",
+        "    if: always() && github.ref == 'refs/heads/develop'\n",
+    ),
+    (
+        "gates",
+        CI,
+        "  publish:\n    needs: check\n    if: github.event_name == 'push'\n",
+        "  publish:\n    needs: check\n    if: vars.DEPLOY_TARGET == 'kubernetes'\n",
+    ),
+    ("gates", CI, "  publish:\n    needs: check\n", "  publish:\n"),
+    ("permissions", CI, "      packages: write #", "      packages: read #"),
     (
         "gates",
         PRODUCTION,
