@@ -267,7 +267,7 @@ def test_last_two_administrators_do_not_go_at_once(
 ) -> None:
     people.add("one", "admin")
     people.add("two", "admin")
-    start = threading.Barrier(2)
+    start = threading.Barrier(2, timeout=20)
 
     def remove(name: str, removal: str) -> bool:
         with closing(Database(database_url, 1)) as database:

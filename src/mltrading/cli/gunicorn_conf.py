@@ -36,8 +36,8 @@ graceful_timeout = 25  # platforms kill after 30 s
 keepalive = 5
 control_socket_disable = True  # it would open ~/.gunicorn/gunicorn.ctl
 loglevel = _level()
-# Whom a proxy speaks for is the application's to judge (MLTRADING_PROXY), and no header may set what
-# a request is about.
+# Whether a proxy is believed is the application's to judge (MLTRADING_PROXY), and no header may say
+# what a request is for.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""

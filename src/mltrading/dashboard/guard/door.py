@@ -50,7 +50,7 @@ class Door:
         self._limits = Limits(limiter, *web.limits, self._refusals) if web.limits else None
         self._before = [arrival.refuse_malformed, *_arrival(web), body.refuse_oversized]
         self._checks = [
-            body.refuse_deep,
+            body.refuse_unreadable,
             visitors.recognise if visitors else recognise_developer,
             *([self._refuse_forged] if web.csrf else []),
             self._refuse_without_right,
