@@ -16,13 +16,21 @@ from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.domain.access import CONSOLE, WORKER
-from mltrading.errors import LastAdministrator
+from mltrading.errors import (
+    Forbidden,
+    LastAdministrator,
+    SignInRefused,
+    UnknownUser,
+    WrongPassword,
+)
 from mltrading.services import retention
 from mltrading.services.audit import Audit
 from mltrading.services.ports.audit import AuditEvent, Origin
 from mltrading.services.ports.privacy import KEPT
+from mltrading.services.privacy import Privacy
 from mltrading.services.retention import Retained, Retainer
 from tests.database_fixtures import execute
+from tests.identities import HOME, PASSWORD, People
 
 Sql = Callable[[str], list[tuple[object, ...]]]
 Run = Callable[..., tuple[int, str, str]]
@@ -470,3 +478,41 @@ def test_days_are_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = run("privacy", "retain")
     assert code == 1
     assert err.startswith("mltrading: MLTRADING_KEEP_AUDIT_DAYS must be a whole number of days")
+
+
+# With those who sign in.
+
+
+def test_a_user_takes_the_own_data_away_and_is_nobody_once_erased(
+    database: Database, sql: Sql
+) -> None:
+    people = People(database)
+    people.add("root", "admin")
+    people.add("ann", "analyst")
+    ann = people.sign_in("ann")
+    store = PostgresPrivacy(database)
+    privacy = Privacy(store, people.trail, people.identity, Retainer(store, Days()))
+    with pytest.raises(WrongPassword):
+        privacy.export(ann.actor, "another password", HOME)
+    found = privacy.export(ann.actor, PASSWORD, HOME)
+    text = json.dumps(found)
+    assert "ann@example.com" in text and "203.0.113.7" in text
+    for (secret,) in sql("SELECT password_hash FROM users"):
+        assert str(secret) not in text
+    with pytest.raises(Forbidden):  # an administrator without a second factor may nothing yet
+        privacy.export(people.sign_in("root").actor, PASSWORD, HOME)
+    privacy.erase(CONSOLE, ann.actor.id, HOME)
+    assert people.identity.actor(ann.token) is None
+    with pytest.raises(SignInRefused):
+        people.sign_in("ann")
+    with pytest.raises(UnknownUser):
+        privacy.export(ann.actor, PASSWORD, HOME)
+    assert "ann@example.com" not in people.everything()
+
+
+@pytest.mark.usefixtures("people")
+def test_where_there_is_one_role_it_gives_up_the_oldest_too(owner: Database, sql: Sql) -> None:
+    grow_old(sql, "seq <= 2", 3000)
+    assert retain(owner).gone["audit"] == 2
+    assert sql("SELECT min(seq) FROM audit") == [(3,)]
+    assert is_whole(owner)

@@ -41,6 +41,7 @@ class Privacy:
         not to whoever sits before an unlocked screen; `Confirmation` says what is raised else."""
         if self._confirmation is None or actor.role is None:
             raise Forbidden("nobody signs in here, so nothing is kept about you")
+        actor.require(Permission.VIEW_SHARED_DATA)  # which every user has who signed in wholly
         self._confirmation.confirm(actor, password, origin)
         return self._export(actor, actor.id, origin)
 
