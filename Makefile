@@ -34,7 +34,7 @@ help:
 	@echo 'make build   wheel, bundles, bill of materials and sums of the commit, into dist'
 	@echo 'make test-wheel  the wheel of that, installed where there is no source'
 	@echo 'make smoke   the quick regression set'
-	@echo 'make check   formatting, lint, types, architecture'
+	@echo 'make check   formatting, lint, types, architecture, security as far as it can be looked at here'
 	@echo 'make security  the security scanners, and the gate that judges their reports'
 	@echo 'make scan    wapiti and sqlmap against a dashboard that it serves'
 	@echo 'make image   the Docker image of this commit'
@@ -124,13 +124,15 @@ matrix-row: $(DEV_STAMP)
 
 FORMATTED := src delivery tests tools benchmarks
 
-check: $(DEV_STAMP)
+check: $(DEV_STAMP) $(TOOLS_STAMP)
 	$(BIN)/black --check --quiet $(FORMATTED)
 	$(BIN)/isort --check --quiet $(FORMATTED)
 	$(BIN)/flake8 $(FORMATTED)
 	$(BIN)/mypy
 	$(BIN)/pylint src/mltrading delivery
 	$(PYTEST) -q tests/test_architecture.py
+	@PYTHONPATH=src $(BIN)/python -m delivery security --at-hand
+	@PYTHONPATH=src $(BIN)/python -m delivery security-gate --at-hand
 
 security: $(DEV_STAMP) $(TOOLS_STAMP)
 	@PYTHONPATH=src $(BIN)/python -m delivery security

@@ -49,7 +49,7 @@ def visiting(request: pytest.FixtureRequest, page: Page, url: str) -> Iterator[P
     """A fresh visitor on the dashboard at `url`; the same for servers of a test's own."""
     page.begin(url)
     yield page
-    keep_picture_of_failure(request, page)
+    _keep_picture_of_failure(request, page)
     errors = page.drain()
     assert not errors, f"{page.name} console: {errors}"
 
@@ -83,7 +83,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-def keep_picture_of_failure(request: pytest.FixtureRequest, page: Page) -> None:
+def _keep_picture_of_failure(request: pytest.FixtureRequest, page: Page) -> None:
     report = request.node.stash.get(_REPORT, None)
     if report is not None and report.failed:
         FAILURES.mkdir(parents=True, exist_ok=True)

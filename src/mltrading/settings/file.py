@@ -109,7 +109,7 @@ def _line(error: dict[str, Any], lines: dict[Place, int]) -> int:
 def _explain_key(error: dict[str, Any], lines: dict[Place, int], path: Path) -> str:
     at = tuple(map(str, error["loc"]))
     where = f"{path} line {_line(error, lines)}"
-    section = _section(at[:-1])
+    section = allowed(at[:-1])
     if error["type"] == "extra_forbidden":
         key = one_line(at[-1])
         named = ".".join([*at[:-1], key]) if len(key) <= LONGEST_SHOWN else "a long key"
@@ -120,7 +120,7 @@ def _explain_key(error: dict[str, Any], lines: dict[Place, int], path: Path) -> 
     return f"{where}: {'.'.join(at) or 'the file'} must be {description}{found(error['input'])}"
 
 
-def _section(at: tuple[str, ...]) -> dict[str, str]:
+def allowed(at: tuple[str, ...]) -> dict[str, str]:
     """Each key that is allowed in the block at that place, with what its value may be."""
     model: type[BaseModel] = EnvironmentFile
     for key in at:
