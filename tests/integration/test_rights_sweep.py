@@ -15,10 +15,14 @@ from typing import Any
 
 import pyotp
 import pytest
-from dash import Dash
+from dash import Dash, Input, Output, html
 
+from mltrading import dashboard
 from mltrading.adapters.postgres.pool import Database
 from mltrading.app import create_app
+from mltrading.dashboard import registry
+from mltrading.dashboard.pages import PAGES
+from mltrading.errors import ConfigurationError
 from mltrading.settings import load_settings
 from tests import market_data
 from tests.callback_client import CallbackClient, component_id, split_outputs
@@ -376,6 +380,30 @@ def test_what_is_no_callback_is_told_so(world: World, who: str) -> None:
             CALLBACK, data=data, content_type="application/json", headers=visitor.headers()
         )
         assert answer.status_code in (expected, 400), data
+
+
+# -- what nobody guards ----------------------------------------------------------------------------
+
+
+def unguarded_callback(app: Dash, services: object) -> None:
+    app.callback(Output("page", "title"), Input("title", "data"))(lambda data: data)
+
+
+def unguarded_route(app: Dash, services: object) -> None:
+    app.server.add_url_rule("/planted", "planted", lambda: "open")
+
+
+@pytest.mark.parametrize(
+    ("plant", "named"),
+    [(unguarded_callback, "the callback of page.title"), (unguarded_route, "the route /planted")],
+)
+def test_the_application_does_not_start_with_what_nobody_guards(
+    monkeypatch: pytest.MonkeyPatch, plant: Any, named: str
+) -> None:
+    page = registry.Page("/planted-page", "P", "P", "help", lambda *_: html.Div(), plant)
+    monkeypatch.setattr(dashboard, "PAGES", (*PAGES, page))
+    with pytest.raises(ConfigurationError, match=named):
+        create_app(load_settings(), "postgresql://me@127.0.0.1:1/none")
 
 
 # -- sessions -------------------------------------------------------------------------------------

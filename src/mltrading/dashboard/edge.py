@@ -7,11 +7,14 @@ import secrets
 from typing import Any
 
 from dash import html, set_props
+from flask import current_app, g
 
 from mltrading.dashboard.components import toast
-from mltrading.errors import DatabaseUnavailable, MLTradingError
+from mltrading.errors import DatabaseUnavailable, Forbidden, MLTradingError
 
 log = logging.getLogger(__name__)
+
+REFUSALS = "mltrading-refusals"  # where the guard leaves what writes refusals to the audit trail
 
 
 def on_error(error: Exception) -> None:
@@ -23,6 +26,8 @@ def on_error(error: Exception) -> None:
         for component, props in outage_update(error).items():
             set_props(component, props)
     elif isinstance(error, MLTradingError):
+        if isinstance(error, Forbidden):
+            current_app.extensions[REFUSALS].right(g.output, "of the service")
         set_props("toast", {"children": toast(str(error), "error")})
     else:
         number = secrets.token_hex(4)
