@@ -318,8 +318,7 @@ def test_a_scanner_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 UNREACHED = (
-    "ended with 1, no report, saying: ERROR:pip_audit._cli:x: Dependency not found on PyPI and"
-    " could not be audited: x (1.0)",
+    "ended with 1, no report, saying: x not found on PyPI and could not be audited: x (1.0)",
     "ended with 1, no report, saying: Max retries exceeded with url: /pypi/dash/json",
     "ended with 1, no report, saying: Failed to resolve 'pypi.org'",
     "broken off after 100 s",
