@@ -38,7 +38,7 @@ class Place:
         self.people = people
         self._added = 0
 
-    def add(self, role: str = "viewer") -> str:
+    def add(self, role: str = "analyst") -> str:
         """A new user of that role; no other test spends her attempts."""
         self._added += 1
         return self.people.add(f"user{self._added}", role)
