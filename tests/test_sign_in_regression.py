@@ -214,6 +214,23 @@ def test_a_token_that_was_lost_is_said_and_a_reload_brings_another(
     assert page.text("#toast") == ""
 
 
+def test_a_request_that_is_too_large_is_said(page: Page, place: Place) -> None:
+    open_signed_in(page, place.add())
+    chart_shown(page)
+    page.js("mlt.set('search-text', {data: {text: 'x'.repeat(2_000_000), n: 1}})")
+    page.until_text("#toast", "The request is too large: 1 MiB is the most.")
+
+
+def test_a_frame_that_may_not_be_fetched_any_more_asks_to_sign_in(page: Page, place: Place) -> None:
+    """The session ended between the document and what Dash fetches for it."""
+    open_signed_in(page, place.add())
+    chart_shown(page)
+    place.people.run("DELETE FROM sessions")
+    page.js("fetch('/_dash-layout')")
+    page.css("#login-email")
+    assert page.query == {"next": "/charts?symbol=AAPL&range=1Y"}
+
+
 # -- F10 ------------------------------------------------------------------------------------------
 
 

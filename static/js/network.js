@@ -76,17 +76,4 @@
       setTimeout(() => location.reload(), seconds * 1000);
     }
   }
-
-  /* A form of ours carries the token of the present session, which may be newer than the page. */
-  addEventListener("submit", (event) => {
-    const field = event.target.querySelector("input[name=csrf_token]");
-    if (field) field.value = token();
-  });
-
-  function token() {
-    const config = JSON.parse(document.getElementById("_dash-config").textContent);
-    const start = config.csrf_token_name + "=";
-    const found = document.cookie.split("; ").find((cookie) => cookie.startsWith(start));
-    return found ? decodeURIComponent(found.slice(start.length)) : "";
-  }
 })();
