@@ -16,6 +16,7 @@ from mltrading.cli.exposure import refuse_open
 from mltrading.cli.logs import level_of
 from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.settings import WEB_WORKERS, Settings, load_settings
+from mltrading.utils.text import one_line
 
 
 def _level() -> str:
@@ -23,7 +24,7 @@ def _level() -> str:
     try:
         return level_of(load_settings().monitoring)
     except MLTradingError as error:
-        sys.exit(f"mltrading: {error}")
+        sys.exit(f"mltrading: {one_line(str(error))}")
 
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"

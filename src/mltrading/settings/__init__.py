@@ -105,10 +105,10 @@ def load_settings() -> Settings:
     debug = file.debug_mode if variables.dash_debug is None else variables.dash_debug
     if debug and variables.environment == "production":
         raise ConfigurationError("DASH_DEBUG must be off in production: it shows source code")
-    signs_in = sign_in(variables)
+    url, signs_in = database_url(variables, file.database), sign_in(variables)
     return Settings(
         environment=variables.environment,
-        database_url=database_url(variables, file.database),
+        database_url=url,
         owner_url=owner_url(variables, file.database),
         redis_url=variables.redis_url,
         secret_key=variables.secret_key,

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from mltrading.settings.file import EnvironmentFile, read_environment_file
 from mltrading.settings.variables import Variables
 from mltrading.settings.written import Place
-from mltrading.utils.text import nearest
+from mltrading.utils.text import nearest, one_line
 
 SHORTEST_GUESSED = 7  # letters: HOST, PORT and DYNO are near too many names of others
 CLOSENESS = 0.85
@@ -35,7 +35,7 @@ class Setting:
     def shown(self) -> str:
         if self.secret:
             return "not set" if self.source == DEFAULT else "set, not shown"
-        return "not set" if self.value is None else self.value
+        return "not set" if self.value is None else one_line(self.value)
 
 
 def variables_of(environment: Mapping[str, str], variables: Variables) -> Iterator[Setting]:

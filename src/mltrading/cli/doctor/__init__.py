@@ -10,6 +10,7 @@ from dataclasses import asdict
 from mltrading.cli.doctor.findings import ERROR, WARNING, Finding
 from mltrading.settings.origins import Setting
 from mltrading.utils.progress import Progress
+from mltrading.utils.text import one_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +53,7 @@ def as_lines(settings: list[Setting], findings: list[Finding]) -> Iterator[str]:
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
         way_out = f"; {finding.way_out}" if finding.way_out else ""
-        yield f"{finding.state:<7}  {finding.check:<{width}}  {finding.detail}{way_out}"
+        said = one_line(f"{finding.detail}{way_out}")
+        yield f"{finding.state:<7}  {finding.check:<{width}}  {said}"
     states = [finding.state for finding in findings]
     yield f"{len(states)} checks: {states.count(ERROR)} errors, {states.count(WARNING)} warnings"
