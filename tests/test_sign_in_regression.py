@@ -245,7 +245,7 @@ def outage(
     signed_in = bool(request.param)
     if signed_in:
         with closing(Database(server.url, 1)) as database:
-            People(database).add("vera")
+            People(database).add("vera", "analyst")
     with served(server.url, tmp_path, **(SIGN_IN if signed_in else {})) as url:
         with visiting(request, browser_page, url) as page:
             if signed_in:
