@@ -328,7 +328,9 @@ def owner(owner_url: str) -> Iterator[Database]:
 
 def contents(sql: Sql) -> str:
     tables = ("users", "sessions", "password_links", "audit", "audit_origins", "audit_start")
-    return str([sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables])
+    return str(
+        [sql(f"SELECT row_to_json({table})::text FROM {table} ORDER BY 1") for table in tables]
+    )
 
 
 @pytest.mark.usefixtures("people")

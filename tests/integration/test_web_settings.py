@@ -60,10 +60,10 @@ def test_csrf_protection_acts(start: Start) -> None:
 
 def test_rate_limiting_acts(start: Start) -> None:
     limit = {"MLTRADING_LIMIT_CALLBACK": "3/600", **SIGN_IN}
-    off = start("development", "rate_limiting: false", **limit)
+    off = start("development", "csrf_protection: false, rate_limiting: false", **limit)
     off.sign_in("vera")
     assert [fire(off) for _ in range(5)] == [204] * 5
-    on = start("development", "rate_limiting: true", **limit)
+    on = start("development", "csrf_protection: false, rate_limiting: true", **limit)
     on.sign_in("vera")
     assert [fire(on) for _ in range(5)] == [204] * 3 + [429] * 2
 
