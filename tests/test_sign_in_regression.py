@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pyotp
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database
+from mltrading.utils.clock import SystemClock
 from tests import market_data
 from tests.browser_fixtures import visiting
 from tests.database_fixtures import database_on, execute
@@ -283,3 +285,63 @@ def test_a_page_that_is_loaded_during_an_outage_comes_by_itself(
     page.until(lambda: "does not answer" in page.text("body"), "the outage to be said")
     server.start()
     chart_shown(page)
+
+
+# -- accounts and administration ------------------------------------------------------------------
+
+
+def test_an_administrator_sets_up_a_second_factor_and_makes_an_analyst_who_signs_in(
+    page: Page, place: Place
+) -> None:
+    newcomer = f"new-of-{page.name}@example.com"
+    open_signed_in(page, place.add("admin"))
+    assert page.path == "/account"
+    page.click("#account-second-factor button")
+    secret = page.css("#totp-secret").text.replace(" ", "")
+    page.type("[name=code]", pyotp.TOTP(secret).now())
+    page.click("#account-second-factor button[type=submit]")
+    page.css("#overview-table .code")  # the rest of the pages is open from here on
+    for tab in ("symbols", "features", "audit", "users"):
+        page.open(f"/admin?tab={tab}", ready="#admin-part h2")
+    page.type("[name=email]", newcomer)
+    page.js("document.querySelector('[name=role]').value = 'analyst'")
+    page.click("#admin-part form button")
+    link = page.css("#one-time-link").text
+    page.click("#user-menu summary")
+    page.click("#sign-out")
+    page.until_text(".said", "You are signed out.")
+    page.driver.get(link)
+    for field in page.all("input[type=password]"):
+        field.send_keys(PASSWORD)
+    page.click("button[type=submit]")
+    page.replace("#login-email", newcomer)
+    page.replace("#login-password", PASSWORD)
+    page.click("#login-submit")
+    page.css("#overview-table .code")
+    assert page.all("#nav a[href='/admin']") == []
+    assert page.css("#overview-csv").get_dom_attribute("href").startswith("/export/overview.csv")
+
+
+def test_a_code_is_asked_for_where_there_is_a_second_factor(page: Page, place: Place) -> None:
+    name = place.add()
+    place.people.clock.moment = SystemClock().now()
+    secret = place.people.enrol(name)
+    page.driver.get(page.server + CHART)
+    sign_in(page, name)
+    page.until_text("[role=alert]", "six digits")
+    page.type("#login-code", place.people.code(secret))
+    page.replace("#login-password", PASSWORD)
+    page.click("#login-submit")
+    chart_shown(page)
+
+
+def test_a_viewer_sees_what_is_shared_and_takes_nothing_along(page: Page, place: Place) -> None:
+    place.people.run(
+        "INSERT INTO shared_symbols (symbol_id) SELECT id FROM symbols WHERE code = 'AAPL'"
+        " ON CONFLICT DO NOTHING"
+    )
+    open_signed_in(page, place.add("viewer"))
+    chart_shown(page)
+    page.open("/")
+    page.until(lambda: len(page.all("#overview-table tbody tr")) == 1, "the one shared symbol")
+    assert page.all("#overview-csv[href]") == page.all("#nav a[href='/admin']") == []
