@@ -19,8 +19,24 @@ FOLDER = ROOT / "build" / "security"
 TRIVY_SCHEMA = 2
 
 
+AT_HAND = ("bandit", "semgrep", "pip-audit", "safety")
+"""What `make check` runs too."""
+NEED_DATA = ("pip-audit", "safety")
+"""Those of them that ask a service of others for what is known of packages."""
+UNREACHED = re.compile(
+    r"could not be audited|connect|resolve|unreachable|timed out|timeout|max retries|proxy"
+    r"|broken off|\b(?:403|429|5\d\d)\b",
+    re.IGNORECASE,
+)
+
+
 class Unreadable(Exception):
     """A report that proves nothing, and why."""
+
+
+def unreached(scanner: str, why: Unreadable) -> bool:
+    """Whether it only lacks the data of others, which a laptop may not reach."""
+    return scanner in NEED_DATA and UNREACHED.search(str(why)) is not None
 
 
 @dataclass(frozen=True, slots=True)

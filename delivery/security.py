@@ -13,10 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from delivery.errors import DeliveryError
-from delivery.findings import FOLDER, ROOT, SCANNERS, Scanner
+from delivery.findings import AT_HAND, FOLDER, ROOT, SCANNERS, Scanner
 from delivery.scanner_programs import program
 
 SOURCES = ("src", "delivery", "tools")
@@ -28,25 +29,37 @@ NOT_DELIVERED = (".cache", ".venv", ".venv-tools", "build", "dist", "tests")
 # `random`: a shell, and a guessable token, are found by our own rules and by B602, B605.
 LEFT_OUT = "B101,B311,B404,B603,B606,B607"
 LONGEST_SECONDS = 600
+SHORT_SECONDS = 100
 KEYS_OF_OTHERS = {"SAFETY_API_KEY": "SECURITY_TOKEN"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     names = [scanner.name for scanner in SCANNERS]
     parser.add_argument("--only", action="append", choices=names, help="just this one")
+    parser.add_argument(
+        "--at-hand",
+        action="store_true",
+        help=f"just {', '.join(AT_HAND)}, at once and with little patience: for `make check`",
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    chosen = [one for one in SCANNERS if not arguments.only or one.name in arguments.only]
+    names = AT_HAND if arguments.at_hand else arguments.only
+    chosen = [one for one in SCANNERS if not names or one.name in names]
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for scanner in chosen:
+    patience = SHORT_SECONDS if arguments.at_hand else LONGEST_SECONDS
+
+    def scan_one(scanner: Scanner) -> None:
         report = arguments.folder / f"{scanner.name}.json"
         report.unlink(missing_ok=True)  # an old one would prove something about old code
         started = time.monotonic()
-        outcome = scan(scanner, report)
+        outcome = scan(scanner, report, patience=patience)
         print(f"{scanner.name}: {outcome}, {time.monotonic() - started:.0f} s", flush=True)
+
+    with ThreadPoolExecutor(len(chosen) if arguments.at_hand else 1) as pool:
+        list(pool.map(scan_one, chosen))
     return 0
 
 
@@ -84,8 +97,14 @@ def command(name: str, report: Path) -> list[str]:
     return commands[name]
 
 
-def scan(scanner: Scanner, report: Path, known: Mapping[str, str] | None = None) -> str:
+def scan(
+    scanner: Scanner,
+    report: Path,
+    known: Mapping[str, str] | None = None,
+    patience: float | None = None,
+) -> str:
     """How it ended, in words; its report is there, or the gate says that it is not."""
+    seconds = LONGEST_SECONDS if patience is None else patience
     environment = dict(os.environ if known is None else known)
     for name, ours in KEYS_OF_OTHERS.items():
         if environment.get(ours):
@@ -105,11 +124,11 @@ def scan(scanner: Scanner, report: Path, known: Mapping[str, str] | None = None)
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=LONGEST_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _failed(report, f"broken off after {LONGEST_SECONDS} s")
+        return _failed(report, f"broken off after {seconds:g} s")
     except (DeliveryError, OSError) as error:
         return _failed(report, str(error))
     if report.exists():

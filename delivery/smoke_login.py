@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from delivery.smoke_visit import STARTING, Visit, Wrong, answered, of_type, short
 from delivery.visit import Cookies, Reply
 
-EMAIL, PASSWORD = "SMOKE_EMAIL", "SMOKE_PASSWORD"
+VARIABLES = ("SMOKE_EMAIL", "SMOKE_PASSWORD")
 FORM = ("login-email", "login-password", "login-submit")
 HIDDEN = ("/_dash-layout", "/_dash-dependencies")
 CALLBACKS = "/_dash-update-component"
@@ -37,7 +37,7 @@ class Account:
 
 def account_of(environment: Mapping[str, str]) -> Account | None:
     """The account that the environment names, None where it does not name all of it."""
-    email, password = environment.get(EMAIL, "").strip(), environment.get(PASSWORD, "")
+    email, password = (environment.get(name, "").strip() for name in VARIABLES)
     return Account(email, password) if email and password else None
 
 
@@ -66,7 +66,7 @@ def sign_in(visit: Visit) -> str:
         return "not needed"
     token = _form(visit)
     if visit.account is None:
-        raise Wrong(f"{EMAIL} and {PASSWORD} to be set", NO_ACCOUNT)
+        raise Wrong(f"{' and '.join(VARIABLES)} to be set", NO_ACCOUNT)
     if visit.account.cookies:
         before, visit.visitor.cookies = visit.visitor.cookies, dict(visit.account.cookies)
         if visit.visitor.get("/").status == 200:
@@ -106,7 +106,9 @@ def _submit(visit: Visit, account: Account, token: str) -> None:
         again = reply.headers.get("retry-after")
         raise Wrong("to be signed in", f"429: too often; again in {again} s")
     if reply.status not in MOVED:
-        known = f"{reply.status}; is the account of {EMAIL} there, of that password, not disabled"
+        known = (
+            f"{reply.status}; is the account of {VARIABLES[0]} there, with that password, active"
+        )
         found = f"{known} and without a second factor?"
         raise Wrong("to be signed in", found, starting=reply.status in STARTING)
     _leads(reply, "/", "whoever signed in")

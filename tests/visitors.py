@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -15,6 +16,9 @@ from tests.identities import PASSWORD, SECRET_KEY
 
 SIGN_IN: Mapping[str, str] = {"MLTRADING_AUTH": "on", "SECRET_KEY": SECRET_KEY}
 """The variables that turn signing in on in development."""
+
+STRICT = "environment: development\nsecurity: {csrf_protection: true, rate_limiting: true}\n"
+"""development.yml with what staging and production have on."""
 
 CALLBACK = "/_dash-update-component"
 HEADER = "X-CSRFToken"
@@ -72,3 +76,29 @@ class Visitor:
     @property
     def callbacks(self) -> CallbackClient:
         return CallbackClient(self.http, self.headers)
+
+
+class LiveVisitor(requests.Session):
+    """The same at a server that runs."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self.trust_env = False  # no proxy between this machine and itself
+
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        """The answer itself, wherever it leads."""
+        return self.request(method, self.url + path, timeout=60, allow_redirects=False, **more)
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> requests.Response:
+        found = _TOKEN.search(self.ask("GET", "/login").text)
+        form = {"csrf_token": found[1]} if found else {}
+        form |= {"email": f"{name}@example.com", "password": password}
+        answer = self.ask("POST", "/login", data=form)
+        if answer.status_code == 303:
+            self.ask("GET", "/")  # which brings the token of callbacks
+        return answer
+
+    def fire(self, payload: object) -> requests.Response:
+        headers = {HEADER: self.cookies.get("csrf", "")}
+        return self.ask("POST", CALLBACK, json=payload, headers=headers)

@@ -73,10 +73,13 @@ class _Reader:
         if "channels" not in whole:
             raise self._wrong(tree, "'channels' is missing")
         lists = self._block(whole["channels"], "channels", SEVERITIES)
+        # What is there first: one that is missing may stand in the wrong place.
+        there = [severity for severity in SEVERITIES if severity in lists]
+        found = {severity: self._list(lists[severity], severity) for severity in there}
         for severity in SEVERITIES:
-            if severity not in lists:
+            if severity not in found:
                 raise self._wrong(whole["channels"], f"'channels.{severity}' is missing")
-        return {severity: self._list(lists[severity], severity) for severity in SEVERITIES}
+        return found
 
     def _list(self, node: yaml.Node, severity: Severity) -> tuple[Destination, ...]:
         import yaml

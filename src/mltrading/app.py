@@ -33,7 +33,7 @@ from mltrading.dashboard.health import health_blueprint
 from mltrading.domain.access import DEVELOPER, Role
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import ConfigurationError, MLTradingError
-from mltrading.observing import observe
+from mltrading.observing import build_operations, build_vitals, observe, own_database
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.attempts import Attempts
@@ -55,26 +55,33 @@ from mltrading.settings import WEB_WORKERS, Settings
 from mltrading.utils.clock import Clock, SystemClock
 
 
-def build_services(settings: Settings, url: str, database: Database) -> Services:
+def build_services(
+    settings: Settings, url: str, database: Database, own: Database | None = None
+) -> Services:
     """Every service over `database`, which is at `url`; connects with the first question, not
-    before."""
+    before. `own` are the connections by which the program looks at itself."""
     clock, calendars = SystemClock(), KeptCalendars(settings.home / "calendars")
     passwords = Argon2Passwords()
     reader = MarketReader(PostgresSymbols(database), PostgresBars(database), calendars, clock)
     views = ViewLog(PostgresAudit(database), clock) if settings.sign_in else Unlogged()
     identity = build_identity(settings, database, passwords, clock)
+    health = Health(PostgresProbe(url, schema=len(migrate.migrations())), clock)
+    vitals = build_vitals(settings, own or own_database(url), health, calendars)
+    switches = in_force(settings)
     return Services(
         market=Market(reader, views),
         exports=Exports(reader, views, PostgresAudit(database)),
-        health=Health(PostgresProbe(url, schema=len(migrate.migrations())), clock),
+        health=health,
         identity=identity,
         accounts=Accounts(PostgresIdentity(database), passwords),
         audit=Audit(PostgresAudit(database)),
-        privacy=build_privacy(settings, database, confirmation=identity),
+        privacy=build_privacy(settings, database, identity),
+        vitals=vitals,
+        operations=build_operations(database, vitals, switches, clock),
         features=settings.features,
         calendars=calendars,
         clock=clock,
-        in_force=in_force(settings),
+        in_force=switches,
     )
 
 
@@ -92,6 +99,15 @@ def in_force(settings: Settings) -> list[tuple[str, str, str]]:
             shown.append((f"{name}.{key}", {True: "on", False: "off"}.get(value, str(value)), file))
     shown.append(("signing in", "on" if settings.sign_in else "off", "MLTRADING_AUTH"))
     return shown
+
+
+def build_privacy(
+    settings: Settings, database: Database, confirmation: Confirmation | None
+) -> Privacy:
+    """What is kept about persons; `confirmation` knows their passwords, where somebody signs in."""
+    store = PostgresPrivacy(database)
+    retainer = Retainer(store, settings.retention)
+    return Privacy(store, PostgresAudit(database), confirmation, retainer)
 
 
 def build_identity(
@@ -118,19 +134,6 @@ def build_identity(
     return Identity(tools)
 
 
-def build_privacy(
-    settings: Settings,
-    database: Database,
-    owner: Database | None = None,
-    confirmation: Confirmation | None = None,
-) -> Privacy:
-    """What is kept about persons. `owner` gives up the oldest of the audit trail, where the role of
-    `database` may not; `confirmation` knows the passwords of users."""
-    store = PostgresPrivacy(database, owner)
-    retainer = Retainer(store, settings.retention)
-    return Privacy(store, PostgresAudit(database), confirmation, retainer)
-
-
 def build_provider(settings: Settings, clock: Clock) -> OpenIdConnect | None:
     """The OpenID provider whose users may sign in, if any."""
     if settings.oidc is None:
@@ -145,7 +148,8 @@ def create_app(settings: Settings, url: str) -> Dash:
     """The dashboard over the database at `url`, ready for several threads and for forking."""
     # At busy moments a pool doubles, so each worker keeps half of its share.
     database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
-    services = build_services(settings, url, database)
+    own = own_database(url)
+    services = build_services(settings, url, database, own)
     limiter = build_limiter(settings, database)
     web = build_web(settings)
     app = create_dashboard(services, web, limiter, PostgresAudit(database))
@@ -159,7 +163,7 @@ def create_app(settings: Settings, url: str) -> Dash:
             dev_tools_hot_reload=False,
             dev_tools_disable_version_check=True,  # it would ask its makers from the browser
         )
-    observe(app, settings, url, services, running, web)
+    observe(app, settings, own, services, running, web)
     # Else several threads' first requests race for it, and some get a 500 (plotly/dash#3971).
     app._setup_server()  # pylint: disable=protected-access  # it has no other name
     refuse_unguarded(app)

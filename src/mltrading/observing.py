@@ -6,18 +6,19 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from dash import Dash
 from flask import Flask
 
-from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.budgets import read_budgets
 from mltrading.adapters.machine import LinuxMachine
 from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.sample_book import PostgresSampleBook
+from mltrading.adapters.postgres.samples import PostgresSamples
 from mltrading.adapters.telemetry import Telemetry, installed
 from mltrading.dashboard import measuring, monitors, timings
 from mltrading.dashboard.actor import current_actor
@@ -25,15 +26,17 @@ from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.pages import PAGES
 from mltrading.domain.access import Permission
+from mltrading.domain.calendar import Calendars
 from mltrading.services import Services
-from mltrading.services.health import Running
+from mltrading.services.health import Health, Running
+from mltrading.services.operations import Operations
 from mltrading.services.ports.operations import ProcessKind
 from mltrading.services.presence import Present
 from mltrading.services.sampling import Sampler
 from mltrading.services.vitals import Vitals
 from mltrading.settings import Settings
 from mltrading.utils import logs
-from mltrading.utils.clock import SystemClock
+from mltrading.utils.clock import Clock, SystemClock
 from mltrading.utils.forking import OncePerProcess
 from mltrading.utils.measures import TALLY
 from mltrading.utils.scratch import server_folder
@@ -44,12 +47,16 @@ log = logging.getLogger(__name__)
 
 
 def observe(
-    app: Dash, settings: Settings, url: str, services: Services, running: Running, web: Web
+    app: Dash,
+    settings: Settings,
+    database: Database,
+    services: Services,
+    running: Running,
+    web: Web,
 ) -> None:
-    """Measure all that `app` does, and hand it over while it serves; call it when all of its
-    callbacks are registered."""
-    database = own_database(url)
-    install_monitors(app.server, settings, database, services, running, web)
+    """Measure all that `app` does, and hand it over to `database` while it serves; call it when all
+    of its callbacks are registered."""
+    install_monitors(app.server, settings, services, running, web)
     present = Present(_secret(settings), SystemClock())
     actions: list[Callable[[], None]] = [share_numbers]
     ends: list[Callable[[], object]] = []
@@ -70,26 +77,34 @@ def observe(
 
 
 def install_monitors(
-    server: Flask,
-    settings: Settings,
-    database: Database,
-    services: Services,
-    running: Running,
-    web: Web,
+    server: Flask, settings: Settings, services: Services, running: Running, web: Web
 ) -> None:
     """/metrics and /health/full."""
-    book = PostgresOperationsBook(database)
-    calendars = KeptCalendars(settings.home / "calendars")
-    vitals = Vitals(services.health, book, calendars, machine(settings), SystemClock())
     token = settings.observing.metrics_token
     monitors.install(
         server,
-        vitals,
+        services.vitals,
         machine(settings),
         running,
         token.get_secret_value() if token else None,
         partial(is_administrator, services, web),
     )
+
+
+def build_vitals(
+    settings: Settings, database: Database, health: Health, calendars: Calendars
+) -> Vitals:
+    """How the deployment is, read through connections of its own."""
+    book = PostgresOperationsBook(database)
+    return Vitals(health, book, calendars, machine(settings), SystemClock())
+
+
+def build_operations(
+    database: Database, vitals: Vitals, in_force: Sequence[tuple[str, str, str]], clock: Clock
+) -> Operations:
+    """What administrators ask of the deployment itself."""
+    samples, book = PostgresSamples(database), PostgresOperationsBook(database)
+    return Operations(samples, book, vitals, read_budgets(), in_force, clock)
 
 
 def is_administrator(services: Services, web: Web) -> bool:

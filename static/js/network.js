@@ -2,8 +2,7 @@
    Dash that nothing changed: the page stays as it is. The server refuses with an honest status and
    one line of text; what it has to say of an outage of its database is an answer like any other.
 
-   mlt.signIn()                               where to sign in and come back to this very view
-   mlt.csrf()                                 the token that a form brings, "" where there is none */
+   mlt.signIn()                               where to sign in and come back to this very view */
 (function () {
   "use strict";
   const mlt = window.mlt;
@@ -77,18 +76,4 @@
       setTimeout(() => location.reload(), seconds * 1000);
     }
   }
-
-  /* A form of ours carries the token of the present session, which may be newer than the page. */
-  addEventListener("submit", (event) => {
-    const field = event.target.querySelector("input[name=csrf_token]");
-    if (field) field.value = token();
-  });
-
-  function token() {
-    const config = JSON.parse(document.getElementById("_dash-config").textContent);
-    const start = config.csrf_token_name + "=";
-    const found = document.cookie.split("; ").find((cookie) => cookie.startsWith(start));
-    return found ? decodeURIComponent(found.slice(start.length)) : "";
-  }
-  mlt.csrf = token;
 })();

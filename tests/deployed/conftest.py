@@ -18,7 +18,7 @@ import pytest
 from delivery.smoke_login import Account, account_of
 from delivery.smoke_visit import Visit, Wrong
 from delivery.visit import Unreached
-from tests.browser_fixtures import keep_picture_of_failure, refuse_or_skip
+from tests.browser_fixtures import refuse_or_skip, visiting
 from tests.callback_client import CallbackClient
 from tests.deployed.remote import callbacks_of, entered
 from tests.page import Page
@@ -75,11 +75,8 @@ def visit(live_url: str, account: Account | None) -> Visit:
 @pytest.fixture
 def stranger(request: pytest.FixtureRequest, browser_page: Page, live_url: str) -> Iterator[Page]:
     """A browser without a session on the release. Any console error fails the test."""
-    browser_page.begin(live_url)
-    yield browser_page
-    keep_picture_of_failure(request, browser_page)
-    errors = browser_page.drain()
-    assert not errors, f"{browser_page.name} console: {errors}"
+    with visiting(request, browser_page, live_url) as page:
+        yield page
 
 
 @pytest.fixture

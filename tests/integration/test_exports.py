@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from flask import Flask
+from flask import Flask, g
 from werkzeug.test import TestResponse
 
 from mltrading.__main__ import main
@@ -22,7 +22,7 @@ from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.app import create_app
 from mltrading.dashboard import exports as dashboard_exports
 from mltrading.dashboard.exports import exports_blueprint
-from mltrading.domain.access import Actor, Permission, Role, Scope
+from mltrading.domain.access import DEVELOPER, Actor, Permission, Role, Scope
 from mltrading.domain.bars import HOUR, Bars, Interval, Symbol
 from mltrading.errors import DatabaseUnavailable
 from mltrading.settings import load_settings
@@ -114,7 +114,8 @@ def test_a_lost_database_is_said_so() -> None:
             raise DatabaseUnavailable("the database\ndoes not answer")
 
     server = Flask(__name__)
-    server.register_blueprint(exports_blueprint(Lost()))  # type: ignore[arg-type]
+    server.before_request(lambda: setattr(g, "actor", DEVELOPER))
+    server.register_blueprint(exports_blueprint(Lost(), Lost()))  # type: ignore[arg-type]
     answer = server.test_client().get("/export/overview.csv")
     assert (answer.status_code, answer.text) == (503, "the database does not answer\n")
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.health import PostgresProbe
 from mltrading.adapters.postgres.migrate import migrations, upgrade
-from mltrading.adapters.postgres.server_folder import is_supervised
 from mltrading.dashboard.health import health_blueprint
 from mltrading.services.health import Health, Running
 from mltrading.utils.clock import SystemClock
-from tests.database_fixtures import FAST, execute
+from tests.database_fixtures import execute
+from tests.postgres_server import Server
 from tests.waiting import wait_until, within
 
 SCHEMA = len(migrations())
@@ -37,33 +34,6 @@ def make_client(url: str, schema: int = SCHEMA) -> FlaskClient:
     server = Flask("health")
     server.register_blueprint(health_blueprint(health, RUNNING))
     return server.test_client()
-
-
-class Server:
-    """A PostgreSQL of one test's own, to be stopped, frozen and started again."""
-
-    def __init__(self, home: Path, binaries: Path | None) -> None:
-        self._embedded = EmbeddedServer(home, binaries, settings=FAST)
-        self.url = self.start()
-
-    def start(self) -> str:
-        return self._embedded.start()
-
-    def stop(self) -> None:
-        self._embedded.close()
-        wait_until(lambda: not is_supervised(self._embedded.folder), "the server stops")
-
-    def processes(self) -> list[int]:
-        """The server's processes, the main one first."""
-        data = self._embedded.folder / "data"
-        main = int((data / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return [main, *map(int, children)]
-
-    def signal(self, number: int) -> None:
-        for pid in self.processes():
-            with suppress(ProcessLookupError):  # a child may end meanwhile
-                os.kill(pid, number)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_a_window_begins_with_its_first_attempt(database: Database) -> None:
 
 
 def test_exact_over_eight_connections_at_once(database_url: str) -> None:
-    start, times = threading.Barrier(8), 37
+    start, times = threading.Barrier(8, timeout=20), 37
 
     def worker(_: int) -> list[Taken]:
         # A pool of one connection, as a process of its own would have.

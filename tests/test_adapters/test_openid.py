@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -86,6 +87,8 @@ LIES: dict[str, Claims] = {
     "issuer with a slash": {"iss": "ADDRESS/"},
     "no issuer": {"iss": None},
     "another audience": {"aud": "another-client"},
+    "another audience by our party": {"aud": "another-client", "azp": CLIENT_ID},
+    "another audience in a list": {"aud": ["another-client"], "azp": CLIENT_ID},
     "other audiences": {"aud": ["another-client", "third"]},
     "audience of two without authorized party": {"aud": [CLIENT_ID, "another-client"]},
     "another authorized party": {"azp": "another-client"},
@@ -302,16 +305,17 @@ def test_claims_of_any_shape_are_judged(
 
 
 PATHS = ["/.well-known/openid-configuration", "/keys", "/token", "/userinfo"]
-FAULTS: dict[str, tuple[int, dict[str, str], bytes]] = {
-    "error": (500, {}, b"{}"),
-    "not there": (404, {}, b"<html>"),
-    "no JSON": (200, {}, b"<html>"),
-    "a list": (200, {}, b"[]"),
-    "half": (200, {"Content-Length": "9999"}, b"{"),
-    "elsewhere": (302, {"Location": "http://127.0.0.1:1/"}, b""),
-    "to itself": (307, {"Location": "/keys"}, b""),
-    "without end": (200, {}, b" " * (300 * 1024)),
-    "packed": (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b"),
+LONG = b'{"sub": "' + b"p" * (300 * 1024) + b'"}'
+FAULTS: dict[str, tuple[str, tuple[int, dict[str, str], bytes]]] = {
+    "error": ("answered 500|does not answer", (500, {}, b"{}")),
+    "not there": ("answered 404|does not answer", (404, {}, b"<html>")),
+    "no JSON": ("no JSON", (200, {}, b"<html>")),
+    "a list": ("no JSON object", (200, {}, b"[]")),
+    "half": ("does not answer", (200, {"Content-Length": "9999"}, b"{")),
+    "elsewhere": ("answered 302|no JSON", (302, {"Location": "http://127.0.0.1:1/"}, b"")),
+    "to itself": ("answered 307|no JSON", (307, {"Location": "/keys"}, b"")),
+    "without end": ("longer than 256 KiB", (200, {}, LONG)),
+    "packed": ("no JSON", (200, {"Content-Encoding": "gzip"}, gzip.compress(b"{}"))),
 }
 
 
@@ -321,8 +325,8 @@ def test_provider_that_does_not_answer_as_one(
     client: OpenIdConnect, provider: Provider, path: str, fault: str
 ) -> None:
     provider.thin = True
-    provider.answers[path] = FAULTS[fault]
-    with pytest.raises(ProviderUnavailable, match="127.0.0.1: it"):
+    told, provider.answers[path] = FAULTS[fault]
+    with pytest.raises(ProviderUnavailable, match=f"127.0.0.1: it.*({told})"):
         vouched(client)
     del provider.answers[path]
     assert vouched(client)

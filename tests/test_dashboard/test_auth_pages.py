@@ -53,6 +53,14 @@ def test_the_form_has_what_a_password_manager_looks_for(visitor: Visitor) -> Non
     assert "<script>" not in page and "javascript:" not in page and " on" + "click" not in page
 
 
+def test_a_page_that_holds_a_token_is_not_compressed(visitor: Visitor) -> None:
+    """Else what a visitor is made to send, beside the token, would show in the length of both."""
+    packed = {"Accept-Encoding": "gzip, br"}
+    assert "Content-Encoding" not in visitor.get("/login", headers=packed).headers
+    visitor.sign_in("vera")
+    assert visitor.get("/help", headers=packed).headers["Content-Encoding"] == "br"
+
+
 def test_a_wrong_password_is_said_in_place_and_the_address_stays(visitor: Visitor) -> None:
     answer = visitor.post("/login", email="vera@example.com", password="wrong")
     assert answer.status_code == 401

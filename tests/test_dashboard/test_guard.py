@@ -237,6 +237,20 @@ def test_the_trail_tells_what_was_refused(place: Place) -> None:
     ]
 
 
+def test_the_trail_tells_what_a_service_refused(place: Place) -> None:
+    """The guard let the callback through; a finer right was asked for inside."""
+
+    @place.app.callback(Output("page", "title"), Input("title", "data"))
+    @guarded(Access.SIGNED_IN)
+    def export(data: Any) -> str:
+        raise Forbidden("this needs the right can_export_data; ask an administrator for it")
+
+    answer = signed_in(place, "vera").callbacks.fire("page.title", "title.data")
+    assert "can_export_data" in str(answer.side["toast"])
+    [event] = place.trail.events
+    assert (event.action, event.actor, event.target) == ("request.right", "vera", "page.title")
+
+
 # -- how often ------------------------------------------------------------------------------------
 
 

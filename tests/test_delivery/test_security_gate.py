@@ -315,3 +315,63 @@ def test_a_scanner_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     outcome, report = snyk(tmp_path, f"{WRITES}\nimport signal\nsignal.pause()", SNYK_TOKEN="k")
     assert outcome.startswith("broken off after")
     assert "failed" in json.loads(report.read_text())
+
+
+UNREACHED = (
+    "ended with 1, no report, saying: x not found on PyPI and could not be audited: x (1.0)",
+    "ended with 1, no report, saying: Max retries exceeded with url: /pypi/dash/json",
+    "ended with 1, no report, saying: Failed to resolve 'pypi.org'",
+    "broken off after 100 s",
+    "ended with 1, no report, saying: 503 Server Error: Service Unavailable",
+)
+
+
+@pytest.mark.parametrize("why", UNREACHED)
+def test_on_a_laptop_data_that_can_not_be_reached_are_told_and_are_no_fault(
+    reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], why: str
+) -> None:
+    put(reports, "pip-audit", {"failed": why})
+    for name in ("snyk", "trivy"):
+        (reports / f"{name}.json").unlink()
+    nothing = tmp_path / "accepted.json"
+    nothing.write_text("[]")
+    words = ["security-gate", "--folder", str(reports), "--accepted", str(nothing)]
+    assert main([*words, "--at-hand"]) == 0
+    shown = capsys.readouterr().out
+    assert f"| pip-audit | - | - | - | skipped: it failed: {why} |" in shown
+    assert "snyk" not in shown and "| bandit | 1 file | 0 | 0 | clean |" in shown
+    assert main(words) == 1  # as CI asks
+
+
+@pytest.mark.parametrize(
+    ("scanner", "body"),
+    [
+        ("pip-audit", {"failed": "ended with 2, no report, saying: unrecognized arguments: -S"}),
+        ("pip-audit", {"dependencies": []}),
+        (
+            "pip-audit",
+            {"dependencies": [{"name": "flask", "version": "3", "vulns": [VULNERABILITY]}]},
+        ),
+        ("bandit", {"failed": "broken off after 100 s"}),
+        ("semgrep", {**SEMGREP, "paths": {"scanned": []}}),
+    ],
+)
+def test_on_a_laptop_all_else_closes_it(reports: Path, scanner: str, body: Any) -> None:
+    put(reports, scanner, body)
+    verdict = security_gate.judge(reports, [], TODAY, at_hand=True)
+    assert len(verdict.faults) == 1, verdict.rows
+
+
+def test_at_hand_runs_just_what_a_laptop_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, float | None] = {}
+
+    def scan(scanner: findings.Scanner, report: Path, patience: float | None = None) -> str:
+        asked[scanner.name] = patience
+        return "ended with 0"
+
+    monkeypatch.setattr(security, "scan", scan)
+    assert main(["security", "--at-hand", "--folder", str(tmp_path)]) == 0
+    assert set(asked) == {"bandit", "semgrep", "pip-audit", "safety"}
+    assert set(asked.values()) == {security.SHORT_SECONDS}

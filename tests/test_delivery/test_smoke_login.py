@@ -18,7 +18,8 @@ from delivery.smoke_login import Account, account_of
 from tests.database_fixtures import execute
 from tests.test_delivery.releases import COMMIT, Fault, Release, Sent, headed, listening, said
 from tests.test_delivery.signing import EMAIL, PASSWORD, SITE, make_account, staging
-from tests.test_delivery.test_smoke import Time, deploy, failed_checks, on
+from tests.test_delivery.smoke_faults import on
+from tests.test_delivery.smoke_stage import Time, deploy, failed_checks
 
 pytestmark = pytest.mark.database
 

@@ -1,4 +1,4 @@
-"""Where the smoke test looks for a release: elsewhere under its name, over TLS, at its platform."""
+"""Where the smoke test looks for a release: over TLS, at addresses that are none."""
 
 from __future__ import annotations
 
@@ -9,19 +9,13 @@ from typing import Any
 
 import pytest
 
-from delivery.__main__ import main
 from delivery.errors import DeliveryError, SmokeFailed
 from delivery.visit import Unreached, Visitor
 from tests.browser_fixtures import refuse_or_skip
-from tests.test_delivery.releases import COMMIT, Release, listening
+from tests.test_delivery.releases import Release, listening
 from tests.test_delivery.smoke_stage import check
 
 pytestmark = pytest.mark.database
-
-
-def test_a_host_is_reached_elsewhere_under_its_own_name(release: Release, address: str) -> None:
-    assert check("https://mltrading.example", host=address)
-    assert release.hosts == {"mltrading.example"}
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +56,6 @@ def test_a_certificate_must_be_trusted_and_of_the_name(
         assert ask("https://mltrading.example", host) == "mltrading.example"
         with pytest.raises(Unreached, match="Hostname mismatch|doesn't match"):
             ask("https://another.example", host)
-
-
-def test_a_slot_is_asked_at_its_platforms_address(
-    release: Release, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Platform:
-        def url(self, slot: str) -> str:
-            return f"http://{slot}.example"
-
-    monkeypatch.setattr("delivery.platforms.deployer", lambda environment: Platform())
-    words = ["smoke", "green", "--commit", COMMIT, "--wait", "0"]
-    assert main([*words, "--host", address]) == 0
-    assert release.hosts == {"green.example"}
 
 
 def test_nobody_there(address: str) -> None:

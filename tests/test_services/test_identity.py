@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -179,15 +180,17 @@ def test_use_is_noted_at_most_once_a_minute(people: People) -> None:
     assert people.run(age)[0][0] < 50
 
 
-def test_a_session_works_where_the_database_takes_no_change(people: People) -> None:
+def test_a_session_works_where_the_database_takes_no_change(
+    people: People, sql: Callable[[str], object]
+) -> None:
     people.add("ann")
     token = people.sign_in("ann").token
     people.run("UPDATE sessions SET seen_at = now() - interval '10 minutes'")
-    people.run(
+    sql(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " RAISE EXCEPTION 'no' USING ERRCODE = 'read_only_sql_transaction'; END $$"
     )
-    people.run("CREATE TRIGGER no BEFORE UPDATE ON sessions EXECUTE FUNCTION no()")
+    sql("CREATE TRIGGER no BEFORE UPDATE ON sessions EXECUTE FUNCTION no()")
     assert people.identity.actor(token)
 
 

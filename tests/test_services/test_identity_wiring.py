@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mltrading.adapters.postgres.pool import Database
 from mltrading.app import build_services
 from mltrading.domain.access import CONSOLE, Role
 from mltrading.errors import SignInRefused, TooManyAttempts
@@ -22,7 +23,7 @@ def built(url: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Servic
     monkeypatch.delenv("ENVIRONMENT", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return build_services(load_settings(), url)
+    return build_services(load_settings(), url, Database(url))
 
 
 def test_nobody_signs_in_on_a_development_server(

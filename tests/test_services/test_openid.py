@@ -232,6 +232,18 @@ def test_note_shows_nothing_of_what_it_holds(people: People) -> None:
     assert begun.sealed not in repr(begun)
 
 
+@pytest.mark.parametrize("length, kept", [(1500, True), (4000, False)])
+def test_way_that_no_cookie_could_hold_is_forgotten(
+    people: People, length: int, kept: bool
+) -> None:
+    wanted = f"/charts?symbol={'A' * length}"
+    begun = people.identity.begin_openid(wanted, REDIRECT_URI)
+    assert len(begun.sealed) <= 3800
+    back = urlsplit(requests.get(begun.url, allow_redirects=False, timeout=10).headers["Location"])
+    _, next_path = people.identity.finish_openid(begun.sealed, dict(parse_qsl(back.query)), HOME)
+    assert next_path == (wanted if kept else "/")
+
+
 def test_address_that_tries_too_often(database: Database, provider: Provider) -> None:
     client = OpenIdConnect(provider.address, CLIENT_ID, CLIENT_SECRET, SystemClock())
     people = People(database, provider=client, provider_role=Role.VIEWER, by_address=(2, 300))

@@ -177,7 +177,7 @@ def test_an_older_link_is_gone_with_the_next(people: People, ann: Actor) -> None
 
 def test_of_many_who_use_a_link_at_once_one_does(database_url: str, people: People) -> None:
     people.add("ann")
-    link, start = people.link("ann"), threading.Barrier(6)
+    link, start = people.link("ann"), threading.Barrier(6, timeout=20)
 
     def use(number: int) -> bool:
         with closing(Database(database_url, 1)) as database:
@@ -202,7 +202,7 @@ def test_a_link_used_while_another_is_issued_does_not_stall(
 ) -> None:
     """Both take the account first, so that neither waits for what the other holds."""
     people.add("ann")
-    start = threading.Barrier(2)
+    start = threading.Barrier(2, timeout=20)
 
     def use(own: People) -> None:
         for _ in range(20):

@@ -55,6 +55,7 @@ class RedisLimiter:
             raise ConfigurationError(
                 "REDIS_URL must be of the form redis://:password@host:6379/0, or rediss:// for TLS"
             ) from None
+        self._client = client
         self._take: Any = client.register_script(_TAKE)
         self._fallback = fallback
         self._now = now
@@ -73,6 +74,10 @@ class RedisLimiter:
             return self._fallback.take(key, times, seconds)
         allowed = taken <= times
         return Taken(allowed, 0.0 if allowed else left / 1000, taken == times + 1)
+
+    def close(self) -> None:
+        """Close the connections; they open again when needed."""
+        self._client.connection_pool.disconnect()
 
 
 def _named(key: str) -> str:

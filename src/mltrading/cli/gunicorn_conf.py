@@ -16,9 +16,20 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from mltrading.cli.exposure import refuse_open
-from mltrading.errors import ConfigurationError
+from mltrading.cli.start import level_of
+from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.settings import WEB_WORKERS, Settings, load_settings
 from mltrading.utils import logs
+from mltrading.utils.text import one_line
+
+
+def _level() -> str:
+    """That of the settings; what is wrong with them ends the start in one line."""
+    try:
+        return level_of(load_settings().monitoring)
+    except MLTradingError as error:
+        sys.exit(f"mltrading: {one_line(str(error))}")
+
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"
 worker_class = "gthread"  # a slow query occupies one thread, and the others go on answering
@@ -29,9 +40,9 @@ timeout = 60
 graceful_timeout = 25  # platforms kill after 30 s
 keepalive = 5
 control_socket_disable = True  # it would open ~/.gunicorn/gunicorn.ctl
-loglevel = "warning"
-# Whom a proxy speaks for is the application's to judge (MLTRADING_PROXY), and no header may set
-# what a request is about.
+loglevel = _level()
+# Whether a proxy is believed is the application's to judge (MLTRADING_PROXY), and no header may say
+# what a request is for.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""

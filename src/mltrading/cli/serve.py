@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mltrading.cli.database import migrated_url
 from mltrading.cli.exposure import refuse_open
-from mltrading.cli.start import configured
+from mltrading.cli.start import configured, level_of
 from mltrading.errors import ConfigurationError
 from mltrading.settings import Settings
 from mltrading.utils.progress import Progress
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             server = create_app(settings, preparing.result()).server
         gc.enable()
-        serve(server, listener, address(host, port), settings.monitoring.level)
+        serve(server, listener, address(host, port), level_of(settings.monitoring))
     return 0
 
 

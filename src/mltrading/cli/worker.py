@@ -80,7 +80,8 @@ def info_channels(settings: Settings) -> list[Channel]:
     from mltrading.adapters.channels.retrying import Bounded
 
     if not (settings.monitoring.enabled and settings.monitoring.alerts):
-        warn(f"monitoring.alerts is off in {settings.environment}: nothing is sent")
+        off = "alerts" if settings.monitoring.enabled else "enabled"
+        warn(f"monitoring.{off} is off in {settings.environment}: nothing is sent")
         return []
     found: list[Channel] = []
     environment = {name: value.get_secret_value() for name, value in settings.channels.items()}

@@ -6,12 +6,15 @@ import logging
 from typing import Any
 
 from dash import html, set_props
+from flask import current_app, g
 
 from mltrading.dashboard.components import toast
-from mltrading.errors import DatabaseUnavailable, MLTradingError
+from mltrading.errors import DatabaseUnavailable, Forbidden, MLTradingError
 from mltrading.utils.context import current, error_id
 
 log = logging.getLogger(__name__)
+
+REFUSALS = "mltrading-refusals"  # where the guard leaves what writes refusals to the audit trail
 
 
 def on_error(error: Exception) -> None:
@@ -24,6 +27,8 @@ def on_error(error: Exception) -> None:
             set_props(component, props)
     elif isinstance(error, MLTradingError):
         _note("refused")
+        if isinstance(error, Forbidden):
+            current_app.extensions[REFUSALS].right(g.output, "of the service")
         set_props("toast", {"children": toast(str(error), "error")})
     else:
         number = _note("error")

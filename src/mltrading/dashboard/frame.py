@@ -106,7 +106,7 @@ def _rail(pages: tuple[Page, ...]) -> Component:
 
 def _nobody_signs_in() -> Component:
     return html.Span(
-        ["development", html.Span(": nobody signs in")],
+        [html.Span("development: "), "nobody signs in"],
         id="no-sign-in",
         title="Whoever reaches this server may do everything. It answers this machine alone;"
         " MLTRADING_AUTH=on turns signing in on.",

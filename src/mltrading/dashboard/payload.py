@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 
 def fault(body: Any, callbacks: Mapping[str, Mapping[str, Any]]) -> str | None:
     """What is wrong with a request, or None: it names a callback of `callbacks` and brings as many
@@ -24,7 +26,19 @@ def fault(body: Any, callbacks: Mapping[str, Mapping[str, Any]]) -> str | None:
     changed = body.get("changedPropIds", [])
     if not isinstance(changed, list) or not all(isinstance(name, str) for name in changed):
         return "changedPropIds must be a list of names"
+    if not _returnable(body):
+        return "the request holds half a character, or a number of more than 64 bits"
     return None if known.get("no_output") else _fault_of_outputs(body.get("outputs"), output)
+
+
+def _returnable(body: Any) -> bool:
+    """Whether an answer could hold it, for callbacks give back much of what they are given. JSON as
+    we write it has integers of 64 bits and whole characters."""
+    try:
+        orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def _fits(part: Any, spec: Mapping[str, Any]) -> bool:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mltrading.services.health import Health
     from mltrading.services.identity import Identity
     from mltrading.services.market import Market
+    from mltrading.services.operations import Operations
     from mltrading.services.privacy import Privacy
+    from mltrading.services.vitals import Vitals
     from mltrading.utils.clock import Clock
 
 
@@ -44,6 +46,8 @@ class Services:
     accounts: Accounts
     audit: Audit
     privacy: Privacy
+    vitals: Vitals
+    operations: Operations
     features: Features
     calendars: Calendars
     clock: Clock

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import urlsplit
 
 from mltrading.errors import MLTradingError, SignInRefused
@@ -23,7 +23,7 @@ from mltrading.utils.monitoring import monitor_verbs
 
 SEAL = "openid sign-in"
 NOTE_SECONDS = 600  # between leaving for the provider and coming back
-LONGEST_NOTE = 4096
+LONGEST_NOTE = 3800  # with a name and attributes, what browsers keep as a cookie
 
 _ERROR = re.compile(r"[a-z_]{1,40}")
 
@@ -62,7 +62,8 @@ class OpenIdSignIn:
 
     def begin_openid(self, next_path: str, redirect_uri: str) -> OpenIdBegun:
         """Send somebody to the provider, who sends them back to `redirect_uri`. `next_path`, where
-        they wanted to go, is kept as it is: check it before. Raises ProviderUnavailable."""
+        they wanted to go, is kept as it is: check it before. One that is too long for a cookie
+        becomes "/". Raises ProviderUnavailable."""
         note = Note(
             secrets.token_urlsafe(32),
             secrets.token_urlsafe(32),
@@ -73,7 +74,10 @@ class OpenIdSignIn:
         url = self._provider().authorization_url(
             redirect_uri, note.state, note.nonce, note.verifier
         )
-        return OpenIdBegun(url, self._tools.seals.seal(SEAL, json.dumps(asdict(note))))
+        sealed = self._seal(note)
+        if len(sealed) > LONGEST_NOTE:
+            sealed = self._seal(replace(note, next_path="/"))
+        return OpenIdBegun(url, sealed)
 
     def finish_openid(
         self, sealed: str, answer: Mapping[str, str], origin: Origin
@@ -144,6 +148,9 @@ class OpenIdSignIn:
         account = change.hold(new.id)
         assert account is not None
         return account
+
+    def _seal(self, note: Note) -> str:
+        return self._tools.seals.seal(SEAL, json.dumps(asdict(note)))
 
     def _open(self, sealed: str) -> Note:
         text = None

@@ -79,14 +79,25 @@ class EnvironmentFile(Section):
 
 def parse_environment_file(path: Path) -> EnvironmentFile:
     """Read one file strictly; ConfigurationError names the line of what is wrong first."""
+    return read_environment_file(path)[0]
+
+
+def read_environment_file(path: Path) -> tuple[EnvironmentFile, dict[Place, int]]:
+    """The same, with the line of each key."""
     lines: dict[Place, int] = {(): 1}
     with explained(path):
         values = plain(compose(path), (), lines, path)
     try:
-        return EnvironmentFile.model_validate(values)
+        return EnvironmentFile.model_validate(values), lines
     except ValidationError as error:
-        first = min((dict(one) for one in error.errors()), key=lambda one: _line(one, lines))
-        raise ConfigurationError(_explain_key(first, lines, path)) from None
+        raise ConfigurationError(_explain_first(error, lines, path)) from None
+
+
+def _explain_first(error: ValidationError, lines: dict[Place, int], path: Path) -> str:
+    """What is wrong first; before a key that is missing the one that was meant to be it."""
+    found = [dict(one) for one in error.errors()]
+    first = min(found, key=lambda one: (one["type"] == "missing", _line(one, lines)))
+    return _explain_key(first, lines, path)
 
 
 def _line(error: dict[str, Any], lines: dict[Place, int]) -> int:
@@ -98,7 +109,7 @@ def _line(error: dict[str, Any], lines: dict[Place, int]) -> int:
 def _explain_key(error: dict[str, Any], lines: dict[Place, int], path: Path) -> str:
     at = tuple(map(str, error["loc"]))
     where = f"{path} line {_line(error, lines)}"
-    section = _section(at[:-1])
+    section = allowed(at[:-1])
     if error["type"] == "extra_forbidden":
         key = one_line(at[-1])
         named = ".".join([*at[:-1], key]) if len(key) <= LONGEST_SHOWN else "a long key"
@@ -109,7 +120,7 @@ def _explain_key(error: dict[str, Any], lines: dict[Place, int], path: Path) -> 
     return f"{where}: {'.'.join(at) or 'the file'} must be {description}{found(error['input'])}"
 
 
-def _section(at: tuple[str, ...]) -> dict[str, str]:
+def allowed(at: tuple[str, ...]) -> dict[str, str]:
     """Each key that is allowed in the block at that place, with what its value may be."""
     model: type[BaseModel] = EnvironmentFile
     for key in at:

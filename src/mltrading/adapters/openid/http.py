@@ -37,7 +37,6 @@ class Bounded(HTTPAdapter):
 
 def mount(session: requests.Session) -> None:
     """Let the session reach others by this adapter alone."""
-    session.max_redirects = 0
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("https://", "http://"):
         session.mount(scheme, Bounded())

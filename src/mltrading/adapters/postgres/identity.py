@@ -42,8 +42,8 @@ _SHARED = """SELECT code FROM shared_symbols JOIN symbols ON symbols.id = symbol
 _CODES = """SELECT code FROM symbols ORDER BY code COLLATE "C" """
 _SESSION = sql.SQL("""SELECT sessions.id, road, extract(epoch FROM now() - seen_at)::float8,
         {account} FROM sessions JOIN users ON users.id = user_id
-    WHERE token_hash = %(token_hash)s AND expires_at > now() AND disabled_at IS NULL
-        AND seen_at > now() - make_interval(secs => %(idle)s)""").format(account=ACCOUNT)
+    WHERE token_hash = {token_hash} AND expires_at > now() AND disabled_at IS NULL
+        AND seen_at > now() - make_interval(secs => {idle})""")
 # A session that was found is good, even where the database takes no change at the moment.
 _NOT_NOW = (
     DatabaseUnavailable,
@@ -93,8 +93,13 @@ class PostgresIdentity:
         return [code for code, in self._rows(_CODES, ())]
 
     def session(self, token_hash: bytes, idle_limit_seconds: int) -> OpenSession | None:
-        values = {"token_hash": token_hash, "idle": idle_limit_seconds}
-        for id, road, idle_seconds, *user in self._rows(_SESSION, values):
+        # Every request asks this, so it is one message.
+        asked = _SESSION.format(
+            account=ACCOUNT,
+            token_hash=sql.Literal(token_hash),
+            idle=sql.Literal(idle_limit_seconds),
+        )
+        for id, road, idle_seconds, *user in self._database.at_once(asked):
             return OpenSession(id, road, account(user), idle_seconds)
         return None
 

@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable
 
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.pool import Database
@@ -18,14 +19,14 @@ LONGEST_KEY = 200
 
 # One statement: the row is locked while it is counted. The count stops two above what is allowed,
 # where it tells the first refusal from a later one.
-_TAKE = """INSERT INTO rate_limits AS kept (key, began_at, ends_at, taken)
-    VALUES (%(key)s, now(), now() + make_interval(secs => %(seconds)s), 1)
+_TAKE = sql.SQL("""INSERT INTO rate_limits AS kept (key, began_at, ends_at, taken)
+    VALUES ({key}, now(), now() + make_interval(secs => {seconds}), 1)
     ON CONFLICT (key) DO UPDATE SET
         began_at = CASE WHEN kept.ends_at <= now() THEN excluded.began_at ELSE kept.began_at END,
         ends_at = CASE WHEN kept.ends_at <= now() THEN excluded.ends_at ELSE kept.ends_at END,
         taken = CASE WHEN kept.ends_at <= now() THEN 1
-            ELSE least(kept.taken + 1, %(times)s + 2) END
-    RETURNING taken, extract(epoch FROM ends_at - now())::float8"""
+            ELSE least(kept.taken + 1, {times} + 2) END
+    RETURNING taken, extract(epoch FROM ends_at - now())::float8""")
 _CLEAN = """DELETE FROM rate_limits WHERE key IN (
     SELECT key FROM rate_limits WHERE ends_at <= now() ORDER BY ends_at LIMIT %s
     FOR UPDATE SKIP LOCKED)"""
@@ -40,14 +41,8 @@ class PostgresLimiter:
 
     def take(self, key: str, times: int, seconds: int) -> Taken:
         values = {"key": _short(key), "times": times, "seconds": seconds}
-
-        def count(connection: Connection) -> tuple[int, float]:
-            with connection.cursor() as cursor:
-                cursor.execute(_TAKE, values)
-                [(taken, left)] = cursor.fetchall()
-                return taken, left
-
-        taken, left = self._database.write(count)
+        bound = {name: sql.Literal(value) for name, value in values.items()}
+        [(taken, left)] = self._database.at_once(_TAKE.format(**bound))
         if self._draw() * CLEAN_EVERY < 1:
             self.clean()
         allowed = taken <= times

@@ -9,6 +9,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from mltrading.dashboard import registry
+from mltrading.dashboard.edge import REFUSALS
 from mltrading.dashboard.guard import arrival, body, csrf
 from mltrading.dashboard.guard.answers import outage, refusal
 from mltrading.dashboard.guard.door import Door
@@ -38,6 +39,7 @@ def install(
     if web.csrf:
         csrf.configure(server)
     door, headers = Door(app, pages, web, visitors, limiter, trail), Headers(app, web)
+    server.extensions[REFUSALS] = door.refusals
     server.before_request(door.admit)
     server.after_request(headers.add)
     for kind in (HTTPException, MLTradingError):

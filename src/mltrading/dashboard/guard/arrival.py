@@ -23,8 +23,9 @@ def believe_proxy(server: Flask, web: Web) -> None:
 
 
 def refuse_malformed() -> Response | None:
-    """400 for what no browser sends: a host of impossible characters, a NUL in the address."""
-    if not request.host:
+    """400 for what no browser sends: no host, an impossible one, a NUL in the address."""
+    old = request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    if not request.host or ("Host" not in request.headers and not old):
         return refusal(400, "the request names no host that could be")
     if "\0" in request.path or b"%00" in request.query_string:
         return refusal(400, "the address holds a NUL")

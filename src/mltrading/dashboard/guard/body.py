@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
 
 from mltrading.dashboard.guard.answers import refusal
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32  # a callback's own request goes seven deep
 MAX_FIELDS = 50
+BODILESS = ("GET", "HEAD")
 MAX_FIELD_BYTES = 64 << 10
 
 # Strings, closed or not, and all between brackets. Possessive, so that no text makes it go back.
@@ -30,14 +32,20 @@ def refuse_oversized() -> Response | None:
     return _too_large() if length is not None and length > MAX_BYTES else None
 
 
-def refuse_deep() -> Response | None:
-    """400 for JSON so deep that whoever walks it might run out of stack."""
-    if not request.is_json:
+def refuse_unreadable() -> Response | None:
+    """Read what the request brings, once for all who look at it later. 400 where it does not come
+    as announced, and for JSON so deep that whoever walks it might run out of stack."""
+    if request.method in BODILESS:
         return None
-    text = request.get_data()
+    try:
+        text = request.get_data()
+    except HTTPException:
+        raise
+    except Exception:  # of the connection, or whatever the server in use has for a broken chunk
+        return refusal(400, "the body of the request did not come as it was announced")
     if len(text) >= MAX_BYTES and request.content_length is None:
         return _too_large()  # Werkzeug cuts it there without a word
-    if too_deep(text):
+    if request.is_json and too_deep(text):
         return refusal(400, f"the request is no JSON, or is nested deeper than {MAX_DEPTH} levels")
     return None
 

@@ -46,11 +46,11 @@ class Door:
     ) -> None:
         self._callbacks: Mapping[str, Mapping[str, Any]] = app.callback_map
         self._pages = pages
-        self._refusals = Refusals(trail)
-        self._limits = Limits(limiter, *web.limits, self._refusals) if web.limits else None
+        self.refusals = Refusals(trail)
+        self._limits = Limits(limiter, *web.limits, self.refusals) if web.limits else None
         self._before = [arrival.refuse_malformed, *_arrival(web), body.refuse_oversized]
         self._checks = [
-            body.refuse_deep,
+            body.refuse_unreadable,
             visitors.recognise if visitors else recognise_developer,
             *([self._refuse_forged] if web.csrf else []),
             self._refuse_without_right,
@@ -72,7 +72,7 @@ class Door:
     def _refuse_forged(self) -> Response | None:
         answer = csrf.refuse_foreign()
         if answer is not None:
-            self._refusals.forged(_named(), answer.status_code)
+            self.refusals.forged(_named(), answer.status_code)
         return answer
 
     def _refuse_without_right(self) -> Response | None:
@@ -90,7 +90,7 @@ class Door:
         actor: Actor = g.actor
         if actor.may(right):
             return None
-        self._refusals.right(_named(), right.value)
+        self.refusals.right(_named(), right.value)
         return refusal(403, f"this needs the right {right.value}; ask an administrator for it")
 
     def _refuse_frequent(self) -> Response | None:

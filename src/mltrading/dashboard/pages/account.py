@@ -152,4 +152,14 @@ ACTS: Mapping[str, Doing] = {
     "export": _export,
 }
 
-PAGE = Page(PATH, "Account", "Account", "account", layout, register, in_nav=False, graphs=False)
+PAGE = Page(
+    PATH,
+    "Account",
+    "Account",
+    "account",
+    layout,
+    register,
+    in_nav=False,
+    graphs=False,
+    signed_in=True,
+)

@@ -13,7 +13,7 @@ from mltrading.domain.access import Actor
 from mltrading.services.own_account import Profile, TotpSetup
 from mltrading.services.ports.identity import SessionInfo
 
-SHORTEST_PASSWORD = "15"  # as services.credentials has it; the browser helps, the service decides
+SHORTEST = "15"  # as services.credentials has it; the browser helps, the service decides
 PICTURE_SCALE = 5
 # The first mark that is found counts: most call themselves by the names of others too.
 BROWSERS = {
@@ -84,7 +84,7 @@ def password(profile: Profile) -> list[Node]:
 
 
 def _password_field(label: str, name: str, autocomplete: str) -> Node:
-    shortest = SHORTEST_PASSWORD if autocomplete == "new-password" else None
+    shortest = SHORTEST if autocomplete == "new-password" else None
     return text_field(
         label,
         name,
@@ -114,7 +114,7 @@ def second_factor(profile: Profile) -> list[Node]:
             *(fields if profile.password else []),
             submit="Remove it",
             confirm="Sign in with the password alone from now on?",
-            **({} if profile.password else {"password": ""}),
+            **_proof(profile),
         ),
     ]
 
@@ -146,6 +146,11 @@ def enrolment(setup: TotpSetup) -> list[Node]:
     ]
 
 
+def _proof(profile: Profile) -> dict[str, str]:
+    """What stands for the field of a password, where the account has none to ask for."""
+    return {} if profile.password else dict.fromkeys(("password",), "")
+
+
 def personal_data(profile: Profile) -> list[Node]:
     fields = [_password_field("Password", "password", "current-password")]
     return [
@@ -160,7 +165,7 @@ def personal_data(profile: Profile) -> list[Node]:
             "export",
             *(fields if profile.password else []),
             submit="Export my data",
-            **({} if profile.password else {"password": ""}),
+            **_proof(profile),
         ),
     ]
 

@@ -31,15 +31,10 @@ SCALE_TITLES = {"linear": "Linear", "log": "Logarithmic (Alt L)", "percent": "Pe
 FURTHER_WINDOWS = (50, 100, 200)  # offered when an indicator is drawn with its default already
 
 
-BASIC = ("interval-picker.children", "range-buttons.children")
-ADVANCED = (
-    "chart-type.children",
-    "scale-picker.children",
-    "indicator-choices.children",
-    "indicator-count.children",
-)
-"""What a callback has to fill, in the order of `state`: those of ADVANCED after the others, where
-the deployment has them (features.advanced_charts)."""
+BASIC = ("interval-picker", "range-buttons")
+ADVANCED = ("chart-type", "scale-picker", "indicator-choices", "indicator-count")
+"""Whose children `state` tells, in its order: those of ADVANCED after the others, where the
+deployment has them (features.advanced_charts)."""
 
 
 def toolbar(view: ChartView, advanced: bool) -> Component:

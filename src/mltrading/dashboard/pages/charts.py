@@ -86,7 +86,7 @@ def register(app: Dash, services: Services) -> None:
         Output("chart-head", "children"),
         Output("chart-message", "children"),
         Output("chart-note", "children"),
-        *(Output(id, prop) for id, _, prop in (name.partition(".") for name in shown)),
+        *(Output(name, "children") for name in shown),
         Output("chart-csv", "href"),
         Input("address", "data"),
     )
