@@ -23,7 +23,7 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run security test test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check image bench screenshots lock clean FORCE
+.PHONY: help run security test test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check scan image bench screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
@@ -35,8 +35,9 @@ help:
 	@echo 'make build   wheel, bundles, bill of materials and sums of the commit, into dist'
 	@echo 'make test-wheel  the wheel of that, installed where there is no source'
 	@echo 'make smoke   the quick regression set'
-	@echo 'make check   formatting, lint, types, architecture'
+	@echo 'make check   formatting, lint, types, architecture, security as far as it can be looked at here'
 	@echo 'make security  the security scanners, and the gate that judges their reports'
+	@echo 'make scan    wapiti and sqlmap against a dashboard that it serves'
 	@echo 'make image   the Docker image of this commit'
 	@echo 'make bench   ratios against a plain app and against the limit'
 	@echo 'make screenshots  the pictures of docs/screenshots again'
@@ -53,6 +54,16 @@ $(DEV_STAMP): requirements-dev.txt $(LOCKS)
 $(TOOLS_STAMP): $(DEV_STAMP) requirements-tools.txt
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(TOOLS)
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(TOOLS)/bin/python requirements-tools.txt
+	@printf '%s' '$(CURDIR)' > $@
+
+SCAN := .venv-scan
+SCAN_STAMP := $(SCAN)/.installed
+ifneq ($(shell cat $(SCAN_STAMP) 2>/dev/null),$(CURDIR))
+$(SCAN_STAMP): FORCE
+endif
+$(SCAN_STAMP): $(DEV_STAMP) requirements-scan.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SCAN)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(SCAN)/bin/python requirements-scan.txt
 	@printf '%s' '$(CURDIR)' > $@
 
 # Compiled modules are kept whatever the shell says: the next start is seconds faster for it.
@@ -119,24 +130,31 @@ matrix-row: $(DEV_STAMP)
 
 FORMATTED := src delivery tests tools benchmarks
 
-check: $(DEV_STAMP)
+check: $(DEV_STAMP) $(TOOLS_STAMP)
 	$(BIN)/black --check --quiet $(FORMATTED)
 	$(BIN)/isort --check --quiet $(FORMATTED)
 	$(BIN)/flake8 $(FORMATTED)
 	$(BIN)/mypy
 	$(BIN)/pylint src/mltrading delivery
 	$(PYTEST) -q tests/test_architecture.py
+	@PYTHONPATH=src $(BIN)/python -m delivery security --at-hand
+	@PYTHONPATH=src $(BIN)/python -m delivery security-gate --at-hand
 
 security: $(DEV_STAMP) $(TOOLS_STAMP)
 	@PYTHONPATH=src $(BIN)/python -m delivery security
 	@PYTHONPATH=src $(BIN)/python -m delivery security-gate
+
+# wapiti and sqlmap against a dashboard that this serves; about ten minutes.
+scan: $(DEV_STAMP) $(SCAN_STAMP)
+	@$(BIN)/python -m tools.scan
 
 # Builds the image of this commit and imports the application in it, which connects to nothing;
 # needs Docker.
 image:
 	docker build --file deploy/docker/Dockerfile --tag mltrading \
 		--build-arg COMMIT="$$(git rev-parse HEAD)" .
-	docker run --rm --env DATABASE_URL=postgresql://nobody@localhost/none mltrading \
+	docker run --rm --env DATABASE_URL=postgresql://nobody@localhost/none \
+		--env SECRET_KEY=nobody-signs-in-while-this-is-imported mltrading \
 		python -c 'import mltrading.wsgi'
 
 bench: $(DEV_STAMP)
@@ -156,14 +174,19 @@ lock: $(DEV_STAMP)
 		--output-file tools/bootstrap.txt
 	$(UV_COMPILE) --output-file requirements.txt
 	$(UV_COMPILE) --extra embedded --constraint requirements.txt --output-file requirements-embedded.txt
-	$(UV_COMPILE) --extra embedded --group dev --constraint requirements-embedded.txt \
+	$(UV_COMPILE) --extra telemetry --constraint requirements.txt --output-file requirements-telemetry.txt
+	$(UV_COMPILE) --extra embedded --extra telemetry --group dev \
+		--constraint requirements-embedded.txt --constraint requirements-telemetry.txt \
 		--output-file requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' --group pyproject.toml:tools \
 		--output-file requirements-tools.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command 'make lock' --group pyproject.toml:scan \
+		--output-file requirements-scan.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' --constraint requirements.txt \
 		delivery/requirements.in --output-file delivery/requirements.txt
 
 clean:
-	rm -rf .venv .venv-tools .cache build dist .mypy_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf .venv .venv-tools .venv-scan .cache build dist .mypy_cache .pytest_cache .hypothesis .coverage htmlcov

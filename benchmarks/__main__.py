@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import bench_chart, bench_import, bench_loads, bench_memory
-from benchmarks.report import Row, keep, show
+from benchmarks import bench_budgets, bench_chart, bench_import, bench_loads, bench_memory
+from benchmarks.report import Row, keep, show, unmeasured
 from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.settings import load_settings
 
+TOKEN = "t0ken-of-the-benchmark"
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mltrading-bench-") as folder:
         with _dashboard(Path(folder, "served")) as (url, pid):
             rows += bench_loads.measure(url)
+            rows += bench_budgets.measure(url, TOKEN)
             rows += bench_memory.worker(url, pid)
             rows += bench_memory.database(str(Path(folder, "served")))
         rows += _on_database(Path(folder, "bench"))
@@ -35,6 +37,7 @@ def main() -> None:
     print(show(rows))
     missed = [r.name for r in rows if r.bound.startswith("<= ") and r.ratio > float(r.bound[3:])]
     missed += [r.name for r in rows if r.bound.startswith(">= ") and r.ratio < float(r.bound[3:])]
+    missed += [f"{name} (not measured)" for name in unmeasured(rows)]
     print(f"missed: {', '.join(missed)}" if missed else "every bound is met")
 
 
@@ -58,7 +61,12 @@ def _dashboard(home: Path) -> Iterator[tuple[str, int]]:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "mltrading", "serve", "--port", str(port)],
-        env={**os.environ, "MLTRADING_HOME": str(home)},
+        env={
+            **os.environ,
+            "MLTRADING_HOME": str(home),
+            "METRICS_TOKEN": TOKEN,
+            "MLTRADING_TIMINGS": "1",
+        },
         stdout=subprocess.PIPE,
         text=True,
     )

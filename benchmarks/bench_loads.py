@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dash.testing.browser import Browser
 
-from benchmarks.report import Row, row
+from benchmarks.report import Row, budget
 from tools.browsers import start
 
-FIRST_LOAD_LIMIT = 1_300_000  # bytes, Brotli
-REPEAT_LOAD_LIMIT = 40_000
 PAGES = {"Overview": "/", "Charts": "/charts?symbol=AAPL", "Compare": "/compare?symbols=AAPL,IBM"}
 READY = {"Overview": "#overview-table td", "Charts": ".js-plotly-plot .xtick", "Compare": ".xtick"}
 
@@ -26,8 +24,8 @@ def measure(url: str) -> list[Row]:
         with start("chromium") as browser:
             first = _load(browser, url + path, READY[name])
             repeat = _load(browser, url + path, READY[name])
-        rows.append(row(f"{name}: first load, bytes", first, FIRST_LOAD_LIMIT, "limit", "<= 1"))
-        rows.append(row(f"{name}: repeat load, bytes", repeat, REPEAT_LOAD_LIMIT, "limit", "<= 1"))
+        rows.append(budget("first load", first / 1000, name))
+        rows.append(budget("repeat load", repeat / 1000, name))
     return rows
 
 

@@ -9,12 +9,10 @@ import psutil
 import requests
 
 from benchmarks.callbacks import PATH, payload
-from benchmarks.report import Row, row
+from benchmarks.report import Row, budget
 
 MB = 1_000_000
 VIEWS = 1_000
-WORKER_LIMIT_MB = 250
-DATABASE_LIMIT_MB = 150
 CHARTS = (
     "range=1Y&indicators=sma:20,bbands:20:2,rsi:14",
     "interval=1d&range=5Y&type=line&indicators=macd:12:26:9",
@@ -34,9 +32,7 @@ def worker(url: str, master_pid: int) -> list[Row]:
         path, search = _view(number, code, chart)
         _ask(session, url, listed, path, search, number)
     resident = [p.memory_info().rss / MB for p in psutil.Process(master_pid).children()]
-    return [
-        row("web worker after 1,000 views, MB", max(resident), WORKER_LIMIT_MB, "limit", "<= 1")
-    ]
+    return [budget("memory of a web worker", max(resident))]
 
 
 def _view(number: int, code: str, chart: str) -> tuple[str, str]:
@@ -77,7 +73,7 @@ def database(folder: str) -> list[Row]:
     ]
     tree = {c for p in servers for c in (p, *p.children(recursive=True))}
     megabytes = sum(p.memory_full_info().pss for p in tree if _is_server(p)) / MB
-    return [row("embedded server idle, MB", megabytes, DATABASE_LIMIT_MB, "limit", "<= 1")]
+    return [budget("memory of the idle database", megabytes)]
 
 
 def _is_server(process: psutil.Process) -> bool:

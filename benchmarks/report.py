@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mltrading.adapters.budgets import read_budgets
+
 
 @dataclass(frozen=True)
 class Row:
@@ -17,6 +19,22 @@ class Row:
     what: str  # what the other is, with its unit
     ratio: float
     bound: str = ""
+
+
+LIMITS = {budget.name: budget for budget in read_budgets()}
+"""What the dashboard may take, from the one file of it (src/mltrading/budgets.toml)."""
+
+
+def budget(name: str, measured: float, detail: str = "") -> Row:
+    """A measured figure, in the unit of the budget of that name, beside its limit."""
+    known = LIMITS[name]
+    title = f"{name}{f' ({detail})' if detail else ''}, {known.unit}"
+    return row(title, measured, known.limit, "limit", "<= 1")
+
+
+def unmeasured(rows: list[Row]) -> list[str]:
+    """The budgets that no row is about."""
+    return [name for name in LIMITS if not any(one.name.startswith(name) for one in rows)]
 
 
 def row(name: str, ours: float, other: float, what: str, bound: str = "") -> Row:

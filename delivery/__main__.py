@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "setup": "make what a new account needs: apps, pipeline, databases, settings",
     "matrix": "print the rows of the CI matrix",
     "package": "build the wheel, the bundles and the bill of materials of a commit",
+    "publish": "push the image of a commit to the registry that Kubernetes pulls from",
     "build": "put a commit on staging",
     "promote": "take what staging runs to production by way of green, with a way back",
     "rollback": "go back to the release that worked before",

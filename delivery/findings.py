@@ -16,10 +16,27 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "security"
+TRIVY_SCHEMA = 2
+
+
+AT_HAND = ("bandit", "semgrep", "pip-audit", "safety")
+"""What `make check` runs too."""
+NEED_DATA = ("pip-audit", "safety")
+"""Those of them that ask a service of others for what is known of packages."""
+UNREACHED = re.compile(
+    r"could not be audited|connect|resolve|unreachable|timed out|timeout|max retries|proxy"
+    r"|broken off|\b(?:403|429|5\d\d)\b",
+    re.IGNORECASE,
+)
 
 
 class Unreadable(Exception):
     """A report that proves nothing, and why."""
+
+
+def unreached(scanner: str, why: Unreadable) -> bool:
+    """Whether it only lacks the data of others, which a laptop may not reach."""
+    return scanner in NEED_DATA and UNREACHED.search(str(why)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,51 +163,63 @@ def _pip_audit(body: Any) -> tuple[int, str, list[Finding]]:
 
 
 def _safety(body: Any) -> tuple[int, str, list[Finding]]:
-    packages = [
-        package
-        for project in body["scan_results"]["projects"]
-        for file in project["files"]
-        for package in file["results"]["dependencies"]
-    ]
-    found = []
+    scanned = body["scan_results"]
+    files = [file for project in scanned["projects"] for file in project["files"]]
+    files += scanned.get("files", [])  # those that belong to no project
+    packages = [package for file in files for package in file["results"]["dependencies"]]
+    found = {}
     for package in packages:
         for given in package["specifications"]:
             for one in given["vulnerabilities"]["known_vulnerabilities"]:
                 if not one.get("ignored"):
                     name, number = package["name"], str(one["id"])
-                    identity, title = f"safety:{name}:{number}", f"Safety {number} in {name}"
-                    found.append(Finding(identity, "safety", title, given["raw"], ""))
-    return len(packages), "package", found
+                    found[name, number] = Finding(
+                        f"safety:{name}:{number}",
+                        "safety",
+                        f"Safety {number} in {name}",
+                        given["raw"],
+                        f"vulnerable is {one.get('vulnerable_spec') or 'every version'}",
+                    )
+    return len(packages), "package", list(found.values())
 
 
 def _snyk(body: Any) -> tuple[int, str, list[Finding]]:
+    """A path to a package is an entry of its own, so one finding comes several times."""
+    if "error" in body:
+        raise Unreadable(f"it broke off: {' '.join(str(body['error']).split())[:200]}")
     found = {
         (one["packageName"], one["id"]): Finding(
             f"snyk:{one['packageName']}:{one['id']}",
             "snyk",
             f"{one['id']} in {one['packageName']}: {one['title']}",
             f"{one['packageName']} {one['version']}",
-            f"severity {one['severity']}",
+            f"severity {one['severity']}, repaired in"
+            f" {', '.join(one.get('fixedIn') or ()) or 'no version yet'}",
         )
         for one in body["vulnerabilities"]
+        if one.get("type") != "license"  # the organisation's rules about licences are no faults
     }
     return int(body["dependencyCount"]), "package", list(found.values())
 
 
 def _trivy(body: Any) -> tuple[int, str, list[Finding]]:
-    found = []
-    for target in body["Results"]:
-        for one in target.get("Vulnerabilities", []):
-            found.append(
-                Finding(
-                    f"trivy:{one['PkgName']}:{one['VulnerabilityID']}",
-                    "trivy",
-                    f"{one['VulnerabilityID']} in {one['PkgName']}",
-                    f"{target['Target']}: {one['PkgName']} {one['InstalledVersion']}",
-                    f"severity {one['Severity'].lower()}",
-                )
+    """Lists it has nothing for are left out by some versions, and null in others."""
+    if body["SchemaVersion"] != TRIVY_SCHEMA:
+        raise Unreadable(f"its report has schema {body['SchemaVersion']}, not {TRIVY_SCHEMA}")
+    targets = body.get("Results") or []
+    found = {}
+    for target in targets:
+        for one in target.get("Vulnerabilities") or []:
+            found[one["PkgName"], one["VulnerabilityID"]] = Finding(
+                f"trivy:{one['PkgName']}:{one['VulnerabilityID']}",
+                "trivy",
+                f"{one['VulnerabilityID']} in {one['PkgName']}",
+                f"{target['Target']}: {one['PkgName']} {one['InstalledVersion']}",
+                f"severity {one['Severity'].lower()}, repaired in"
+                f" {one.get('FixedVersion') or 'no version yet'}",
             )
-    return len(body["Results"]), "target", found
+    audited = sum(len(target.get("Packages") or []) for target in targets)
+    return audited, "package", list(found.values())
 
 
 SCANNERS = (

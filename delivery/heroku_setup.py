@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from delivery.waiting import Clock, poll, say
 
 PIPELINE = "mltrading"
 DATABASE = "heroku-postgresql"
+KEY = "SECRET_KEY"
 DATABASE_SECONDS = 1200.0  # a standard plan takes minutes to be provisioned
 METADATA = "runtime-dyno-metadata"
 """The feature that tells a dyno the name of its app and release, which it records and answers."""
@@ -78,6 +80,7 @@ class Setup:
             else:
                 self._attached(name, self.apps["production"])
             self._config(name, wanted)
+            self._key(name, None if wanted.plan else self.apps["production"])
             self._feature(name, METADATA)
             self._processes(name, wanted)
 
@@ -206,6 +209,22 @@ class Setup:
 
         what = f"settings of {name} ({', '.join(settings)})"
         self._need(what, set_already, lambda: self.api.patch(path, settings, repeat=True))
+
+    def _key(self, name: str, owner: str | None) -> None:
+        """A random SECRET_KEY, made once and never shown; where sessions are in the database of
+        `owner`, that of `owner`, or a second factor sealed there could not be opened here."""
+        there = (self._body(f"/apps/{owner}/config-vars") or {}) if owner else {}
+        shared = there.get(KEY)
+        key = shared or secrets.token_hex(32)
+        path = f"/apps/{name}/config-vars"
+
+        def set_already() -> bool:
+            held = self.api.get(path).body.get(KEY)
+            return bool(held) and held == shared if owner else bool(held)
+
+        what = f"{KEY} of {name}{f', that of {owner}' if owner else ''}"
+        make = {KEY: key}
+        self._need(what, set_already, lambda: self.api.patch(path, make, repeat=True))
 
     def _processes(self, name: str, wanted: Wanted) -> None:
         formation = heroku_api.everything(self.api, f"/apps/{name}/formation")

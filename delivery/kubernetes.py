@@ -3,7 +3,7 @@
 The colour that visitors are sent to is production, the other one is green. A promotion to green
 runs the release's job and sets that colour's image; a promotion to production changes the service's
 selector and, in the same request, the annotation which keeps what was live. Staging is a namespace
-of its own. A commit's image is built and pushed before: an API server builds nothing.
+of its own. A commit's image is pushed before (delivery/publish.py): an API server builds nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ URL_VARIABLES: dict[Slot, str] = {
     "production": "KUBE_URL_PRODUCTION",
 }
 KEPT_RELEASES = 30
+GITHUB_REGISTRY = "ghcr.io"
 
 
 @dataclass(slots=True)
@@ -61,11 +62,21 @@ class Kubernetes:
 
     def build(self, commit: str, archive: bytes) -> Release:
         """Run the commit's image, which was pushed before, on staging; the archive is not used."""
-        artefact = self.image if "@" in self.image else f"{self.image}:{commit}"
+        artefact = self._artefact(commit)
         made = self._deploy("staging", artefact, commit)
         self._set_worker("staging", made)
         self._steps.wait(self._namespace("staging"), WORKER)
         return made
+
+    def _artefact(self, commit: str) -> str:
+        """The image with the digest that was given; else what staging runs of the commit already,
+        with its digest perhaps; else its tag."""
+        if "@" in self.image:
+            return self.image
+        running = self._deployment("staging")
+        if running.commit == commit and running.image.startswith(f"{self.image}@"):
+            return running.image
+        return f"{self.image}:{commit}"
 
     def promote(self, source: Slot, target: Slot, release: Release) -> Release:
         if (source, target) == ("staging", "green"):
@@ -194,10 +205,21 @@ def from_environment(environment: Mapping[str, str], clock: Clock) -> Kubernetes
             "staging": environment.get("KUBE_NAMESPACE_STAGING") or "mltrading-staging",
             "production": environment.get("KUBE_NAMESPACE") or "mltrading",
         },
-        image=required(environment, "KUBE_IMAGE", "the registry"),
+        image=images(environment),
         environment=environment,
         clock=clock,
     )
+
+
+def images(environment: Mapping[str, str]) -> str:
+    """The repository of the images: KUBE_IMAGE, else the one of this name at GitHub's registry."""
+    named = environment.get("KUBE_IMAGE", "").strip()
+    if named:
+        return named
+    repository = environment.get("GITHUB_REPOSITORY", "").strip()
+    if not repository:
+        raise DeliveryError("KUBE_IMAGE is not set, nor GITHUB_REPOSITORY; where are the images?")
+    return f"{GITHUB_REGISTRY}/{repository.lower()}"
 
 
 def _other(colour: str) -> str:

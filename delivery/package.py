@@ -22,8 +22,8 @@ from pathlib import Path
 
 from delivery.build import REVISION, archive, git, resolved
 from delivery.errors import DeliveryError
+from delivery.scanner_programs import program
 from delivery.secrets import refuse_secrets
-from delivery.security import program
 
 NAME = "mltrading"
 SUMS = "SHA256SUMS"

@@ -12,6 +12,7 @@ from delivery.heroku import APPS, Heroku
 from delivery.heroku_api import connect
 from delivery.notify import notify
 from delivery.smoke import smoke
+from delivery.smoke_login import account_of
 from delivery.waiting import Clock, say
 from mltrading.utils.message import Severity
 
@@ -76,13 +77,14 @@ def deployer(environment: Mapping[str, str], clock: Clock | None = None) -> Depl
 def delivery(environment: Mapping[str, str], clock: Clock | None = None) -> Delivery:
     """The real world: the chosen platform, smoke tests over HTTP, pages over alerting.yml."""
     clock = clock or Clock()
-    platform = deployer(environment, clock)
+    platform, account = deployer(environment, clock), account_of(environment)
 
     def check(slot: Slot, release: Release, patience: Patience) -> object:
         return smoke(
             platform.url(slot),
             commit=release.commit,
             host=environment.get(SMOKE_HOST) or None,
+            account=account,
             wait_seconds=patience.wait_seconds,
             consecutive=patience.consecutive,
             clock=clock,

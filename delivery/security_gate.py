@@ -14,7 +14,17 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 
 from delivery.errors import DeliveryError
-from delivery.findings import FOLDER, SCANNERS, Finding, Report, Scanner, Unreadable, read
+from delivery.findings import (
+    AT_HAND,
+    FOLDER,
+    SCANNERS,
+    Finding,
+    Report,
+    Scanner,
+    Unreadable,
+    read,
+    unreached,
+)
 from delivery.forge import Summary, cell, table
 
 ACCEPTED = Path(__file__).with_name("accepted-findings.json")
@@ -39,13 +49,19 @@ class Verdict:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
+    parser.add_argument(
+        "--at-hand",
+        action="store_true",
+        help=f"just {', '.join(AT_HAND)}; one that can not reach its data is told as skipped",
+    )
     parser.add_argument("--accepted", type=Path, default=ACCEPTED, help="default: %(default)s")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     today = datetime.now(timezone.utc).date()
-    verdict = judge(arguments.folder, accepted_findings(arguments.accepted), today)
+    accepted = accepted_findings(arguments.accepted)
+    verdict = judge(arguments.folder, accepted, today, at_hand=arguments.at_hand)
     summary = Summary(["### Security", ""])
     summary.lines += table(["scanner", "audited", "findings", "accepted", "outcome"], verdict.rows)
     if verdict.open:
@@ -81,14 +97,22 @@ def accepted_findings(path: Path) -> list[Accepted]:
     return accepted
 
 
-def judge(folder: Path, accepted: list[Accepted], today: date) -> Verdict:
+def judge(folder: Path, accepted: list[Accepted], today: date, *, at_hand: bool = False) -> Verdict:
+    """`at_hand`: of those alone that `make check` runs, where somebody else's service may be out
+    of reach; CI does without."""
     verdict = Verdict()
     used: set[str] = set()
     ran: set[str] = set()
     for scanner in SCANNERS:
+        if at_hand and scanner.name not in AT_HAND:
+            continue
         try:
             report = read(scanner, folder)
         except Unreadable as error:
+            if at_hand and unreached(scanner.name, error):
+                said = f"skipped: {cell(str(error))}"
+                verdict.rows.append([scanner.name, "-", "-", "-", said])
+                continue
             verdict.faults.append(f"{scanner.name}: {error}")
             verdict.rows.append([scanner.name, "-", "-", "-", f"**failed**: {cell(str(error))}"])
             continue

@@ -17,6 +17,7 @@ from typing import cast, get_args
 from delivery.deployer import Slot
 from delivery.errors import DeliveryError, SmokeFailed
 from delivery.smoke_checks import run_checks
+from delivery.smoke_login import Account, account_of
 from delivery.smoke_visit import Check, Visit
 from delivery.visit import Visitor
 from delivery.waiting import Clock, say
@@ -33,6 +34,7 @@ def smoke(
     *,
     commit: str | None,
     host: str | None = None,
+    account: Account | None = None,
     wait_seconds: float,
     consecutive: int = 1,
     clock: Clock | None = None,
@@ -41,15 +43,15 @@ def smoke(
     """The checks of the last of `consecutive` good rounds in a row, begun within `wait_seconds`.
 
     `commit` (the whole, or at least 7 characters) is what must answer; None compares none and says
-    so. `host` connects elsewhere than `url` names (see `visit.Visitor`). SmokeFailed names every
-    check that failed in the last round.
+    so. `host` connects elsewhere than `url` names (see `visit.Visitor`); `account` is who signs in
+    where one has to. SmokeFailed names every check that failed in the last round.
     """
     if commit is not None and not re.fullmatch(r"[0-9a-f]{7,64}", commit):
         raise DeliveryError(f"'{commit}' is no commit; give 7 or more of its hexadecimal digits")
     clock = clock or Clock()
     began, rounds = clock.monotonic(), _Rounds(url, consecutive, tell)
     while True:
-        checks = _round(url, commit, host, clock)
+        checks = _round(Visit(Visitor(url, host, clock.monotonic), commit, account), clock)
         waited = clock.monotonic() - began
         if rounds.count(checks, waited, last=waited >= wait_seconds):
             return checks
@@ -89,12 +91,12 @@ class _Rounds:
             self.said = state
 
 
-def _round(url: str, commit: str | None, host: str | None, clock: Clock) -> list[Check]:
-    visitor = Visitor(url, host, clock.monotonic)  # connections of its own: routers switch
+def _round(visit: Visit, clock: Clock) -> list[Check]:
+    """One round, over connections of its own: routers switch."""
     try:
-        return run_checks(Visit(visitor, commit), clock.monotonic)
+        return run_checks(visit, clock.monotonic)
     finally:
-        visitor.close()
+        visit.visitor.close()
 
 
 def _state(failed: list[Check], good: int, consecutive: int) -> str:
@@ -123,7 +125,10 @@ def _summary(url: str, failed: list[Check], waited: float, good: int, consecutiv
 
 def configure(parser: argparse.ArgumentParser) -> None:
     slots = ", ".join(get_args(Slot))
-    parser.epilog = "example: python -m delivery smoke https://mltrading.example --wait 60"
+    parser.epilog = (
+        "example: SMOKE_EMAIL=... SMOKE_PASSWORD=... python -m delivery smoke"
+        " https://mltrading.example --wait 60"
+    )
     parser.add_argument("site", metavar="URL|SLOT", help=f"an address, or one of {slots}")
     parser.add_argument(
         "--commit",
@@ -155,6 +160,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _address(arguments.site),
         commit=None if arguments.any_commit else arguments.commit,
         host=arguments.host,
+        account=account_of(os.environ),
         wait_seconds=arguments.wait,
         consecutive=arguments.consecutive,
     )

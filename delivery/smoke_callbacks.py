@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
+from delivery.smoke_login import CALLBACKS, callback_headers
 from delivery.smoke_visit import Visit, Wrong, json_of, short
 
-CALLBACKS = "/_dash-update-component"
 SYMBOLS_TRIED = 5
 NO_DATA = "No market data yet"
 
@@ -54,7 +54,7 @@ def _fire(visit: Visit, output: str, path: str, search: str) -> dict[str, Any]:
         "changedPropIds": ["address.data"],
         **filled,
     }
-    body = json_of(visit.visitor.post(CALLBACKS, question))
+    body = json_of(visit.visitor.post(CALLBACKS, question, callback_headers(visit)))
     answer = body.get("response") if isinstance(body, dict) else None
     if not isinstance(answer, dict) or output.rpartition(".")[0] not in answer:
         raise Wrong(f"{output} in the answer of its callback", short(body))

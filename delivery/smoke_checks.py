@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from delivery.smoke_callbacks import answering, callback
+from delivery.smoke_login import closed, sign_in
 from delivery.smoke_visit import Check, Visit, Wrong, answered, json_of, of_type, short
 from delivery.visit import Unreached, Visitor
 
@@ -149,6 +150,8 @@ CHECKS: tuple[tuple[str, Callable[[Visit], str]], ...] = (
     ("live", live),
     ("ready", ready),
     ("health", health),
+    ("closed", closed),
+    ("sign-in", sign_in),
     ("page", page),
     ("assets", assets),
     ("compressed", compressed),
@@ -159,10 +162,11 @@ CHECKS: tuple[tuple[str, Callable[[Visit], str]], ...] = (
     ("clean", clean),
     ("speed", speed),
 )
+NEEDED = ("live", "sign-in")
 
 
 def run_checks(visit: Visit, clock: Callable[[], float]) -> list[Check]:
-    """Every check in order; only `live` where that one fails, for nothing is to be seen then."""
+    """Every check in order, as far as one of NEEDED: where it fails nothing more is to be seen."""
     done: list[Check] = []
     for name, check in CHECKS:
         began, starting = clock(), False
@@ -173,7 +177,7 @@ def run_checks(visit: Visit, clock: Callable[[], float]) -> list[Check]:
         except Unreached as error:
             passed, detail, starting = False, f"expected an answer, found none: {error}", True
         done.append(Check(name, passed, detail, clock() - began, starting))
-        if name == "live" and not passed:
+        if name in NEEDED and not passed:
             break
     return done
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from delivery.visit import Reply, Visitor
+
+if TYPE_CHECKING:
+    from delivery.smoke_login import Account
 
 STARTING = (502, 503, 504)  # what a router or a process answers while a release starts
 
@@ -32,10 +35,13 @@ class Check:
 
 @dataclass(slots=True)
 class Visit:
-    """One round of checks on one release; later checks use what earlier ones have read."""
+    """One round of checks on one release; later checks use what earlier ones have read. `account`
+    is who signs in, `open` whether a visitor needs not."""
 
     visitor: Visitor
     commit: str | None
+    account: Account | None = None
+    open: bool = True
     page: str = ""
     callbacks: list[dict[str, Any]] = field(default_factory=list)
 

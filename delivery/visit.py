@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -19,6 +20,7 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0  # Heroku's router gives up a request after as long
 LONGEST_ANSWER = 32 * 1024 * 1024
 AGENT = "mltrading-smoke"
+Cookies = dict[str, Morsel[str]]
 
 
 class Unreached(Exception):
@@ -49,7 +51,9 @@ class Reply:
 
 
 class Visitor:
-    """Requests to one site. Redirects are not followed: a release answers at its own address.
+    """Requests to one site, as a browser sends them: with the cookies that the site set, and, where
+    something is sent, the page's origin. Redirects are not followed: a release answers at its own
+    address.
 
     `host` connects elsewhere than the name in `url` says, as `curl --connect-to` does: "ADDRESS" or
     "ADDRESS:PORT" keeps the scheme (and the certificate must be that of the name in `url`),
@@ -63,6 +67,7 @@ class Visitor:
         target = named if host is None else _address(_with_scheme(host, named.scheme))
         self.url = f"{named.scheme}://{named.netloc}"
         self.replies: list[Reply] = []
+        self.cookies: Cookies = {}
         self._base = f"{target.scheme}://{target.netloc}"
         self._headers = {"User-Agent": AGENT, "Host": named.netloc}
         self._clock = clock
@@ -75,21 +80,36 @@ class Visitor:
     def get(self, path: str, encoding: str = "gzip") -> Reply:
         return self._ask("GET", path, {"Accept-Encoding": encoding}, None)
 
-    def post(self, path: str, body: object) -> Reply:
-        headers = {"Accept-Encoding": "gzip", "Content-Type": "application/json"}
-        return self._ask("POST", path, headers, json.dumps(body).encode())
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Reply:
+        """Send JSON, as a script of the page would."""
+        kind = {"Content-Type": "application/json", **(headers or {})}
+        return self._ask("POST", path, {**self._sending(), **kind}, json.dumps(body).encode())
+
+    def submit(self, path: str, fields: Mapping[str, str]) -> Reply:
+        """Send a form that was read at `path`."""
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        sent = {**self._sending(), **kind, "Referer": self.url + path, "Sec-Fetch-Mode": "navigate"}
+        return self._ask("POST", path, sent, urlencode(fields).encode())
 
     def close(self) -> None:
         self._pool.clear()
 
+    def _sending(self) -> dict[str, str]:
+        """What a browser says beside what it sends."""
+        told = {"Origin": self.url, "Referer": f"{self.url}/", "Sec-Fetch-Site": "same-origin"}
+        return {"Accept-Encoding": "gzip", **told}
+
     def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Reply:
         began = self._clock()
+        with self._kept:
+            pairs = [f"{name}={cookie.coded_value}" for name, cookie in self.cookies.items()]
+        cookies = {"Cookie": "; ".join(pairs)} if pairs else {}
         try:
             response = self._pool.request(
                 method,
                 self._base + path,
                 body=body,
-                headers={**self._headers, **headers},
+                headers={**self._headers, **headers, **cookies},
                 redirect=False,
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
@@ -102,6 +122,8 @@ class Visitor:
         reply = Reply(path, response.status, lower, content, self._clock() - began)
         with self._kept:
             self.replies.append(reply)
+            for line in response.headers.getlist("set-cookie"):
+                _keep(line, self.cookies)
         return reply
 
     def _read(self, response: urllib3.BaseHTTPResponse, began: float, unpack: bool) -> bytes:
@@ -115,6 +137,19 @@ class Visitor:
                 raise HTTPError(f"the answer did not end ({size:,} bytes)")
         response.release_conn()
         return b"".join(parts)
+
+
+def _keep(line: str, cookies: Cookies) -> None:
+    """Do what a Set-Cookie header says; one that is none is no cookie."""
+    try:
+        read: SimpleCookie = SimpleCookie(line)
+    except CookieError:
+        return
+    for name, cookie in read.items():
+        if cookie["max-age"] == "0" or not cookie.value:
+            cookies.pop(name, None)
+        else:
+            cookies[name] = cookie
 
 
 def _with_scheme(host: str, scheme: str) -> str:

@@ -41,7 +41,7 @@ LAYERS = {
     "adapters": _layer(
         "adapters domain utils errors",
         "psycopg2 sqlalchemy numpy pandas pyarrow orjson exchange_calendars"
-        " argon2 authlib cryptography joserfc pyotp redis requests",
+        " argon2 authlib cryptography joserfc opentelemetry pyotp redis requests urllib3",
         connects=True,
     ),
     "dashboard": _layer(

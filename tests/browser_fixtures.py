@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,18 @@ def browser_page(request: pytest.FixtureRequest) -> Iterator[Page]:
 @pytest.fixture
 def page(request: pytest.FixtureRequest, browser_page: Page, live_url: str) -> Iterator[Page]:
     """A fresh visitor on the running dashboard. Any console error fails the test."""
-    browser_page.begin(live_url)
-    yield browser_page
-    _keep_picture_of_failure(request, browser_page)
-    errors = browser_page.drain()
-    assert not errors, f"{browser_page.name} console: {errors}"
+    with visiting(request, browser_page, live_url) as page:
+        yield page
+
+
+@contextmanager
+def visiting(request: pytest.FixtureRequest, page: Page, url: str) -> Iterator[Page]:
+    """A fresh visitor on the dashboard at `url`; the same for servers of a test's own."""
+    page.begin(url)
+    yield page
+    _keep_picture_of_failure(request, page)
+    errors = page.drain()
+    assert not errors, f"{page.name} console: {errors}"
 
 
 @pytest.hookimpl(trylast=True)

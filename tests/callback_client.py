@@ -7,7 +7,7 @@ JSON, pattern ids, several outputs, `PreventUpdate` and what `set_props` adds ar
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,14 @@ class Answer:
 
 
 class CallbackClient:
-    """The callbacks of one server."""
+    """The callbacks of one server, asked anew or by a client that may be signed in. `headers` are
+    made for each callback."""
 
-    def __init__(self, server: Flask) -> None:
-        self.http: FlaskClient = server.test_client()
+    def __init__(
+        self, server: Flask | FlaskClient, headers: Callable[[], dict[str, str]] = dict
+    ) -> None:
+        self.http = server if isinstance(server, FlaskClient) else server.test_client()
+        self._headers = headers
         self.dependencies: list[dict[str, Any]] = self.http.get("/_dash-dependencies").get_json()
         self.server_side = [d for d in self.dependencies if d["clientside_function"] is None]
 
@@ -78,7 +82,8 @@ class CallbackClient:
 
     def post(self, payload: object) -> Answer:
         """Send any payload, well formed or not."""
-        return _answer(self.http.post("/_dash-update-component", json=payload))
+        answer = self.http.post("/_dash-update-component", json=payload, headers=self._headers())
+        return _answer(answer)
 
 
 def split_outputs(output: str) -> list[str]:

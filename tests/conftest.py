@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.database_fixtures", "tests.browser_fixtures", "tests.live_fixtures"]
+pytest_plugins = [
+    "tests.database_fixtures",
+    "tests.browser_fixtures",
+    "tests.live_fixtures",
+    "tests.redis_fixtures",
+]

@@ -11,6 +11,7 @@ from mltrading.domain.bars import Bars, Interval, Symbol
 from mltrading.services.ports import Source, SymbolDetails
 
 SOURCE = Source("test", "factory", "made by tests")
+SECRET_KEY = "0123456789abcdef" * 4  # what staging and production refuse to start without
 
 
 def moment(text: str) -> int:

@@ -19,6 +19,7 @@ from tests import market_data
 from tests.database_fixtures import database_on, execute
 
 START_SECONDS = 60
+METRICS_TOKEN = "t0ken-of-the-monitors"
 
 
 @pytest.fixture(scope="session")
@@ -49,16 +50,26 @@ def live_url(market_url: str, run_folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(database_url: str, folder: Path, **environment: str) -> Iterator[str]:
-    """Gunicorn on a free port until the block ends; its log is shown when a test fails."""
+def served(
+    database_url: str, folder: Path, *, workers: int = 2, **environment: str
+) -> Iterator[str]:
+    """Gunicorn on a free port until the block ends, as a deployment runs it, with these variables;
+    its log is shown when a test fails."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
     log = folder / f"gunicorn-{port}.log"
     with listener, log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "mltrading.wsgi:server", "--workers", "2"]
-            + ["--threads", "4", "--bind", f"fd://{listener.fileno()}", "--log-level", "warning"],
-            env={**os.environ, "DATABASE_URL": database_url, **environment},
+            [sys.executable, "-m", "gunicorn", "-c", "python:mltrading.cli.gunicorn_conf"]
+            + ["--bind", f"fd://{listener.fileno()}", "--workers", str(workers)]
+            + ["mltrading.wsgi:server"],
+            env={
+                **os.environ,
+                "DATABASE_URL": database_url,
+                "METRICS_TOKEN": METRICS_TOKEN,
+                "MLTRADING_TIMINGS": "1",  # every load, so that tests meet one
+                **environment,
+            },
             pass_fds=[listener.fileno()],
             stdout=output,
             stderr=output,

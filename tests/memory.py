@@ -11,6 +11,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import DAY, STORED, Bars, Floats, Interval, Series, Symbol, Times
 from mltrading.domain.rollup import roll_up
 from mltrading.services.ports import BarReader, Latest, NewestClose, Result, Stored
@@ -42,10 +43,12 @@ def walk(count: int, seed: int = 1, start: float = 100.0, spread: float = 0.01) 
 
 
 class MemoryMarket:
-    """Symbols and BarReader in one. `asked` lists the questions about bars, in order."""
+    """Symbols and BarReader in one. `asked` lists the questions about bars, in order; `shared` are
+    the codes that viewers see."""
 
     def __init__(self) -> None:
         self.symbols: dict[str, Symbol] = {}
+        self.shared: set[str] = set()
         self.bars: dict[tuple[int, Interval], Bars] = {}
         self.asked: list[str] = []
 
@@ -66,11 +69,19 @@ class MemoryMarket:
                 self.bars.setdefault((symbol.id, coarser), bars)
         return symbol
 
-    def find(self, text: str, limit: int) -> list[Symbol]:
+    def seen(self, scope: Scope) -> dict[str, Symbol]:
+        """By code, the symbols that the scope lets see."""
+        return {
+            code: symbol
+            for code, symbol in self.symbols.items()
+            if scope is Scope.ALL or code in self.shared
+        }
+
+    def find(self, scope: Scope, text: str, limit: int) -> list[Symbol]:
         folded = text.lower()
         found = [
             symbol
-            for symbol in self.symbols.values()
+            for symbol in self.seen(scope).values()
             if folded in symbol.code.lower() or folded in symbol.name.lower()
         ]
 
@@ -80,12 +91,12 @@ class MemoryMarket:
 
         return sorted(found, key=order)[:limit]
 
-    def nearest(self, code: str) -> str | None:
-        return next(iter(get_close_matches(code, self.symbols, 1, 0)), None)
+    def nearest(self, scope: Scope, code: str) -> str | None:
+        return next(iter(get_close_matches(code, self.seen(scope), 1, 0)), None)
 
-    def latest(self) -> list[Latest]:
+    def latest(self, scope: Scope) -> list[Latest]:
         found = []
-        for symbol in sorted(self.symbols.values(), key=lambda s: s.code):
+        for symbol in sorted(self.seen(scope).values(), key=lambda s: s.code):
             days = self.bars.get((symbol.id, Interval.D1))
             if days is not None:
                 finest = next(i for i in STORED if (symbol.id, i) in self.bars)
@@ -97,9 +108,9 @@ class MemoryMarket:
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
         return ask(self)
 
-    def stored(self, code: str) -> Stored | None:
+    def stored(self, scope: Scope, code: str) -> Stored | None:
         self.asked.append("stored")
-        symbol = self.symbols.get(code)
+        symbol = self.seen(scope).get(code)
         if symbol is None:
             return None
         days = self.bars.get((symbol.id, Interval.D1), Bars.empty())

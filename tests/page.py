@@ -1,6 +1,7 @@
 """A page in a real browser, as a test speaks of it: open, see, click, wait.
 
-Every console error and uncaught JavaScript error is kept and fails the test at its end.
+Every console error, uncaught JavaScript error and violation of the Content-Security-Policy is kept
+and fails the test at its end.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ const {stored, completed, ...busy} = store.getState().callbacks;
 return Object.values(busy).every(list => !Array.isArray(list) || list.length === 0);
 """
 
+# What a page tried that its Content-Security-Policy forbids; it runs before any script of the page.
+TELL_VIOLATIONS = """() => {
+    document.addEventListener('securitypolicyviolation', (event) => console.error(
+        `CSP: ${event.effectiveDirective} ${event.blockedURI}`
+        + ` ${event.sourceFile}:${event.lineNumber} ${event.sample}`));
+}"""
+
 PATIENCE_SECONDS = 60.0
 """To end a hang: what has to be fast is measured elsewhere."""
 
@@ -44,6 +52,7 @@ class Page:
         script = self.driver.script
         script.add_console_message_handler(lambda e: self._console.append((e.level, e.text)))
         script.add_javascript_error_handler(lambda e: self._console.append(("error", e.text)))
+        script.pin(TELL_VIOLATIONS)
 
     def begin(self, server: str) -> None:
         """A fresh visitor on `server`: no cookies, no storage, nothing on the console."""

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one test's own, to be stopped, frozen and started again."""
+"""A PostgreSQL of one test's own, which may be stopped, frozen and shot at."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 
 class Server:
-    """Runs from the start on."""
+    """A running server, to be stopped, frozen and started again."""
 
     def __init__(self, home: Path, binaries: Path | None) -> None:
         self._embedded = EmbeddedServer(home, binaries, settings=FAST)

@@ -3,6 +3,7 @@ here on planted violations first: a checker that finds nothing anywhere proves n
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from mltrading.settings import Variables
+from mltrading.settings.file import allowed
+from mltrading.settings.origins import keys_of
 from tests.architecture import (
     MAX_FUNCTION_LINES,
     MAX_MODULE_LINES,
@@ -162,6 +165,19 @@ def test_readme_names_every_setting() -> None:
     readme = (SOURCES.parent / "README.md").read_text(encoding="utf-8")
     missing = [name for name in Variables.model_fields if f"`{name.upper()}`" not in readme]
     assert missing == []
+
+
+def test_operators_page_explains_every_key_of_the_file_as_it_is_read() -> None:
+    """The same words that the program uses when a value is wrong, and the same default."""
+    page = (SOURCES.parent / "docs" / "operator.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (.+?) \| (.+?) \| (.+) \|$", page, re.MULTILINE)
+    told = {key: (may_be, default) for key, may_be, default, does in rows if len(does) > 20}
+    read = {one.name: one.shown for one in keys_of(None)} | {"environment": "must be there"}
+    wanted = {}
+    for key in read:
+        *section, name = key.split(".")
+        wanted[key] = (allowed(tuple(section))[name], read[key])
+    assert told == wanted
 
 
 IMPORT_EVERYTHING = """

@@ -24,7 +24,7 @@ from tests.database_fixtures import database_on, drop, execute
 
 pytestmark = pytest.mark.smoke
 
-PATHS = ("/", "/charts", "/compare", "/help")
+PATHS = ("/", "/charts", "/compare", "/admin", "/help")
 SEARCHES = {
     "/": "?q=a",
     "/charts": "?symbol=AAPL&indicators=sma:20",
@@ -214,7 +214,11 @@ def payload(spec: dict[str, Any], values: dict[str, Any], changed: list[str]) ->
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=40),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,

@@ -1,8 +1,8 @@
-"""Get what the tests need besides Python packages: two browsers, the accessibility rules, and the
-programs that judge files for Prometheus.
+"""Get what the tests need besides Python packages: two browsers, a Redis server, the accessibility
+rules, and the programs that judge files for Prometheus.
 
-`python -m tools.setup_tests`. On Debian and Ubuntu as root the browsers are installed with apt;
-elsewhere what is missing is named, and with CI set that is an error.
+`python -m tools.setup_tests`. On Debian and Ubuntu the programs are installed with apt, as root or
+(on a machine of CI) by sudo; elsewhere what is missing is named, and with CI set that is an error.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ from tools import prometheus
 from tools.bootstrap import SetupFailed, install_command, run_step
 from tools.browsers import BROWSERS, missing
 
-PACKAGES = {"chromium": ["chromium", "chromium-driver"], "firefox": ["firefox-esr"]}
+PACKAGES = {
+    "chromium": ["chromium", "chromium-driver"],
+    "firefox": ["firefox-esr"],
+    "redis": ["redis-server"],
+}
 
 
 def main() -> None:
     if importlib.util.find_spec("axe_playwright_python") is None:
         pinned = ("--no-deps", "--require-hashes", "-r", "tools/axe.txt")
         run_step("installing axe-core", install_command(*pinned))
-    wanted = [name for name in BROWSERS if missing(name)]
-    if wanted and shutil.which("apt-get") and os.geteuid() == 0:
-        _install(wanted)
-    reasons = [reason for name in BROWSERS if (reason := missing(name))]
+    wanted = [name for name in PACKAGES if _missing(name)]
+    become_root = _become_root()
+    if wanted and shutil.which("apt-get") and become_root is not None:
+        _install(wanted, become_root)
+    reasons = [reason for name in PACKAGES if (reason := _missing(name))]
     reasons += [reason for name in prometheus.PACKAGES if (reason := _fetched(name))]
     for reason in reasons:
         sys.stderr.write(f"{reason}\n")
@@ -46,8 +51,24 @@ def _fetched(name: str) -> str | None:
     return reason
 
 
-def _install(wanted: list[str]) -> None:
-    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-qq"]
+def _missing(name: str) -> str | None:
+    """What has to be installed, with the command; None where it is there."""
+    if name in BROWSERS:
+        return missing(name)
+    if shutil.which("redis-server"):
+        return None
+    return "redis-server is missing; on Debian or Ubuntu: apt-get install redis-server"
+
+
+def _become_root() -> list[str] | None:
+    """What to put before a command that only root may run; None where that is not ours to do."""
+    if os.geteuid() == 0:
+        return []
+    return ["sudo", "-n"] if os.environ.get("CI") and shutil.which("sudo") else None
+
+
+def _install(wanted: list[str], become_root: list[str]) -> None:
+    apt = [*become_root, "apt-get", "-o", "DPkg::Lock::Timeout=120", "-qq"]
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     run_step("updating the package lists", [*apt, "update"])
     packages = [package for name in wanted for package in PACKAGES[name] if _known(package)]

@@ -50,6 +50,19 @@ COMMANDS = (
         "store the bars of CSV and Parquet files",
         "import AAPL.csv --symbol AAPL --interval 1d",
     ),
+    Command("users", "users", "who may sign in, with which role", "users add ann@example.com"),
+    Command(
+        "doctor",
+        "doctor",
+        "look whether everything is as it has to be, and say what to do",
+        "doctor --json",
+    ),
+    Command(
+        "pipeline",
+        "pipeline",
+        "store the figures of the delivery pipeline",
+        "pipeline build/metrics.json",
+    ),
     Command("sample", "sample", "load the bundled sample data", "sample --simulated"),
     Command("audit", "audit", "look after the audit trail", "audit verify"),
     Command(

@@ -16,7 +16,20 @@ class DatabaseUnavailable(MLTradingError):
 
 
 class UnknownSymbol(MLTradingError):
-    """No symbol of that code is stored (or may be seen)."""
+    """No symbol of that code is stored (or may be seen); `nearest` is the code most like it, ""
+    where none is."""
+
+    def __init__(self, fact: str, way_out: str = "", nearest: str = "") -> None:
+        super().__init__(f"{fact}; {way_out}" if way_out else fact)
+        self.fact, self.way_out, self.nearest = fact, way_out, nearest
+
+
+class NothingStored(UnknownSymbol):
+    """There is no symbol at all."""
+
+
+class NothingShared(UnknownSymbol):
+    """There is no symbol that the actor may see."""
 
 
 class InvalidView(MLTradingError):
@@ -39,9 +52,45 @@ class InvalidSilence(MLTradingError):
     """A silence that nobody may set: what it matches, how long it lasts, or why."""
 
 
+class SignInRefused(MLTradingError):
+    """E-mail, password or provider open no session; it does not say which of them is wrong."""
+
+
+class CodeNeeded(MLTradingError):
+    """The password was right; the code of the second factor is missing, wrong or was used."""
+
+
+class TooManyAttempts(MLTradingError):
+    """Tried too often; `seconds` until the next attempt may count."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class WrongPassword(MLTradingError):
+    """The password that should confirm the act is not the user's; the session stays."""
+
+
+class InvalidPassword(MLTradingError):
+    """A new password is too short, too long or too easy to guess."""
+
+
+class InvalidAccount(MLTradingError):
+    """What was asked of an account can not be: a wrong address, a wrong code, no such factor."""
+
+
 class UnknownUser(MLTradingError):
     """No account of that name is known."""
 
 
+class UnknownLink(MLTradingError):
+    """A one-time link was used, is too old, or never was."""
+
+
 class LastAdministrator(MLTradingError):
     """Nobody could administrate the deployment afterwards."""
+
+
+class ProviderUnavailable(MLTradingError):
+    """The OpenID provider does not answer, or not as one; trying again later may help."""

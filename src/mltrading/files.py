@@ -27,12 +27,33 @@ ROOT = configuration_folder(Path(__file__).resolve().parent)
 COMMIT = r"[0-9a-f]{7,64}"
 
 
+NULL = "tag:yaml.org,2002:null"
+SWALLOWED = "; a text that begins with # needs quotes"
+
+
 def compose(path: Path) -> yaml.Node | None:
     """The nodes of a YAML file, which know their lines; None for an empty file. Raises what
     `explained` explains."""
     import yaml
 
-    return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{path} line {line}: it is not UTF-8 text") from None
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigurationError(
+            f"{path} line {line}: a character that YAML does not allow (U+{error.character:04X})"
+        ) from None
+
+
+def swallowed(node: yaml.Node | None) -> str:
+    """The likely reason where a value is missing: YAML takes # and the rest for a comment."""
+    return SWALLOWED if node is not None and node.tag == NULL else ""
 
 
 @contextmanager
@@ -42,17 +63,24 @@ def explained(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    except OSError as error:
         raise ConfigurationError(
-            f"can not read {path}: {reason}; MLTRADING_CONFIG names the file or its folder"
+            f"can not read {path}: {error.strerror}; MLTRADING_CONFIG names the file or its folder"
         ) from None
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigurationError(f"{path} line {line}: {problem}") from None
+    except yaml.MarkedYAMLError as error:
+        problem = error.problem or "not YAML"
+        raise ConfigurationError(f"{path} line {_line(error)}: {problem}") from None
     except RecursionError:
         raise ConfigurationError(f"{path} line 1: a block holds itself, or too many") from None
+
+
+def _line(error: yaml.MarkedYAMLError) -> int:
+    """Where a mistake begins: what was never closed is noticed lines later, a key that does not
+    belong into its block where it stands."""
+    begun = error.context_mark
+    block = (error.context or "").startswith("while parsing a block")
+    mark = error.problem_mark if block or begun is None else begun
+    return mark.line + 1 if mark is not None else 1
 
 
 def read_revision(folder: Path = ROOT) -> str | None:

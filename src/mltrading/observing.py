@@ -6,26 +6,37 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from dash import Dash
 from flask import Flask
 
-from mltrading.adapters.calendar_files import KeptCalendars
+from mltrading.adapters.budgets import read_budgets
 from mltrading.adapters.machine import LinuxMachine
 from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.sample_book import PostgresSampleBook
-from mltrading.dashboard import measuring, monitors
+from mltrading.adapters.postgres.samples import PostgresSamples
+from mltrading.adapters.telemetry import Telemetry, installed
+from mltrading.dashboard import measuring, monitors, timings
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.guard.visitor import Visitors
+from mltrading.dashboard.guard.web import Web
+from mltrading.dashboard.pages import PAGES
+from mltrading.domain.access import Permission
+from mltrading.domain.calendar import Calendars
+from mltrading.services import Services
 from mltrading.services.health import Health, Running
+from mltrading.services.operations import Operations
 from mltrading.services.ports.operations import ProcessKind
 from mltrading.services.presence import Present
 from mltrading.services.sampling import Sampler
 from mltrading.services.vitals import Vitals
 from mltrading.settings import Settings
 from mltrading.utils import logs
-from mltrading.utils.clock import SystemClock
+from mltrading.utils.clock import Clock, SystemClock
 from mltrading.utils.forking import OncePerProcess
 from mltrading.utils.measures import TALLY
 from mltrading.utils.scratch import server_folder
@@ -36,32 +47,75 @@ log = logging.getLogger(__name__)
 
 
 def observe(
-    app: Dash, settings: Settings, url: str, health: Health, running: Running, pages: list[str]
+    app: Dash,
+    settings: Settings,
+    database: Database,
+    services: Services,
+    running: Running,
+    web: Web,
 ) -> None:
-    """Measure all that `app` does, and hand it over while it serves; call it when all of its
-    callbacks are registered."""
-    database = own_database(url)
-    install_monitors(app.server, settings, database, health, running)
+    """Measure all that `app` does, and hand it over to `database` while it serves; call it when all
+    of its callbacks are registered."""
+    install_monitors(app.server, settings, services, running, web)
     present = Present(_secret(settings), SystemClock())
     actions: list[Callable[[], None]] = [share_numbers]
+    ends: list[Callable[[], object]] = []
+    pages = [page.path for page in PAGES]
     if settings.monitoring.enabled:
+        timings.install(app, pages, settings.observing.timings)
         sampler = build_sampler(settings, database, "web", present)
         actions.append(sampler.start)
-        app.server.extensions["mltrading-end"] = sampler.hand_over
+        ends.append(sampler.hand_over)
+    if settings.observing.otlp_endpoint and installed():
+        telemetry = Telemetry(running.version, settings.environment, instance())
+        actions.append(telemetry.begin)
+        ends.append(telemetry.end)
     begin = OncePerProcess(*actions)
+    app.server.extensions["mltrading-end"] = ends
     app.server.extensions["mltrading-begin"] = begin
     measuring.install(app, pages, begin, present.seen)
 
 
 def install_monitors(
-    server: Flask, settings: Settings, database: Database, health: Health, running: Running
+    server: Flask, settings: Settings, services: Services, running: Running, web: Web
 ) -> None:
-    book = PostgresOperationsBook(database)
-    calendars = KeptCalendars(settings.home / "calendars")
-    vitals = Vitals(health, book, calendars, machine(settings), SystemClock())
+    """/metrics and /health/full."""
     token = settings.observing.metrics_token
     monitors.install(
-        server, vitals, machine(settings), running, token.get_secret_value() if token else None
+        server,
+        services.vitals,
+        machine(settings),
+        running,
+        token.get_secret_value() if token else None,
+        partial(is_administrator, services, web),
+    )
+
+
+def build_vitals(
+    settings: Settings, database: Database, health: Health, calendars: Calendars
+) -> Vitals:
+    """How the deployment is, read through connections of its own."""
+    book = PostgresOperationsBook(database)
+    return Vitals(health, book, calendars, machine(settings), SystemClock())
+
+
+def build_operations(
+    database: Database, vitals: Vitals, in_force: Sequence[tuple[str, str, str]], clock: Clock
+) -> Operations:
+    """What administrators ask of the deployment itself."""
+    samples, book = PostgresSamples(database), PostgresOperationsBook(database)
+    return Operations(samples, book, vitals, read_budgets(), in_force, clock)
+
+
+def is_administrator(services: Services, web: Web) -> bool:
+    """Whether who asks, on a route that the guard opens to everybody, is one."""
+    if services.identity is None:
+        return current_actor().may(Permission.MODIFY_SETTINGS)
+    actor = Visitors(services.identity, web, ()).actor()
+    return (
+        actor is not None
+        and actor.may(Permission.MODIFY_SETTINGS)
+        and not services.identity.needs_totp(actor)
     )
 
 
@@ -77,13 +131,18 @@ def build_sampler(
     """What hands over the numbers of this process; start it after the fork."""
     return Sampler(
         kind,
-        os.environ.get("DYNO") or platform.node(),
+        instance(),
         os.getpid,
         PostgresSampleBook(database),
         machine(settings),
         logs.kept,
         present or Present(_secret(settings), SystemClock()),
     )
+
+
+def instance() -> str:
+    """The machine, as the platform calls it."""
+    return os.environ.get("DYNO") or platform.node()
 
 
 def machine(settings: Settings) -> LinuxMachine:

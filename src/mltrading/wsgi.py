@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from mltrading.cli.exposure import refuse_open
 from mltrading.cli.start import configured
 from mltrading.settings import Settings
 
@@ -52,6 +53,7 @@ def _create(settings: Settings, url: str) -> Flask:
 
 def _server() -> Flask | StartsWhenAsked:
     settings = configured()
+    refuse_open(settings, settings.host)
     if settings.database_url is None:
         return StartsWhenAsked(settings)
     return _create(settings, settings.database_url.get_secret_value())

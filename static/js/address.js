@@ -116,6 +116,7 @@
      present address again. */
   callbacks.goTo = (data) => {
     if (data && data.ask) mlt.ask();
+    else if (data && data.leave) location.assign(data.href); // out of the frame, to /login say
     else if (data && data.href) mlt.navigate(data.href, { replace: Boolean(data.replace) });
   };
 

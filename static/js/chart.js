@@ -253,6 +253,8 @@
       document.title = `${meta.symbol} · Charts · MLTrading`; // several tabs, told apart
     }
     if (chart.moved) chart.moved();
+    const milliseconds = performance.now() - state.askedAt;
+    document.dispatchEvent(new CustomEvent("mlt:painted", { detail: { milliseconds } }));
   }
 
   /* The address names the symbol that is shown, and the next visit opens it again. */

@@ -27,6 +27,20 @@
     }
   });
 
+  /* The file holds the window that is on screen, also after a pan that asked nothing. */
+  document.addEventListener("mlt:address", () => {
+    const link = document.getElementById("chart-csv");
+    if (!link || !link.hasAttribute("href")) return;
+    const file = new URL(link.href);
+    for (const name of ["start", "end"]) {
+      const moment = query().get(name);
+      if (!moment) continue;
+      file.searchParams.set(name, moment);
+      file.searchParams.delete("range");
+    }
+    link.href = file.pathname + file.search;
+  });
+
   /* ---- indicators ---- */
 
   const rows = () => [...document.querySelectorAll("#indicator-picker .indicator-row")];
@@ -147,10 +161,16 @@
     KeyL: () => toggleScale("log"),
     KeyP: () => toggleScale("percent"),
   };
+  /* The control of a key, where the deployment may leave it out (features.advanced_charts). */
+  const NEEDS = { KeyL: "scale-picker", KeyP: "scale-picker" };
+  const there = (id) => !id || Boolean(document.getElementById(id));
 
   function command(event) {
-    if (event.altKey) return event.ctrlKey || event.shiftKey ? undefined : ALT[event.code];
-    if (event.key === "/" && !event.ctrlKey) return openIndicators;
+    if (event.altKey) {
+      const other = event.ctrlKey || event.shiftKey || !there(NEEDS[event.code]);
+      return other ? undefined : ALT[event.code];
+    }
+    if (event.key === "/" && !event.ctrlKey) return picker() ? openIndicators : undefined;
     return chart.meta() ? MOVES[(event.ctrlKey || event.metaKey ? "Ctrl " : "") + event.key] : undefined;
   }
 
@@ -161,8 +181,8 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (!onCharts() || !picker() || event.defaultPrevented) return;
-    if (event.key === "Escape" && picker().open) {
+    if (!onCharts() || !there("price-chart") || event.defaultPrevented) return;
+    if (event.key === "Escape" && picker()?.open) {
       picker().open = false;
       picker().querySelector("summary").focus();
       return;

@@ -39,7 +39,7 @@
   mlt.part = (type, props) => ({ type, namespace: "dash_html_components", props });
 
   /* Say one line from the browser, in the words of components.toast(). */
-  mlt.toast = (text, kind = "info") => {
+  mlt.toast = (text, kind = "info", action = null) => {
     const { part } = mlt;
     const close = part("Button", {
       className: "toast-close",
@@ -48,7 +48,8 @@
       children: part("Span", { className: "icon icon-close", "aria-hidden": "true" }),
     });
     const line = part("Span", { className: "toast-text", children: text });
-    const toast = part("Div", { className: `toast toast-${kind}`, children: [line, close] });
+    const parts = action ? [line, action, close] : [line, close];
+    const toast = part("Div", { className: `toast toast-${kind}`, children: parts });
     mlt.set("toast", { children: [toast] });
   };
 

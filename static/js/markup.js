@@ -3,8 +3,12 @@
 (function () {
   "use strict";
   const mlt = window.mlt;
-  const TAGS = new Set("a button div span table thead tbody tr th td".split(" "));
-  const ATTRIBUTES = /^(class|id|title|type|role|scope|colspan|tabindex|href|aria-[a-z]+|data-[a-z]+)$/;
+  const TAGS = new Set(
+    "a button div span table thead tbody tr th td section h2 h3 p code form label input select option img".split(" "),
+  );
+  const ATTRIBUTES =
+    /^(class|id|title|type|role|scope|colspan|tabindex|href|download|for|name|value|placeholder|autocomplete|inputmode|required|minlength|maxlength|selected|disabled|alt|width|height|aria-[a-z]+|data-[a-z]+)$/;
+  const PICTURE = /^data:image\/svg\+xml;base64,[A-Za-z0-9+/=]+$/; // made by our server; an img runs no script
 
   function make(node) {
     if (typeof node === "string") return document.createTextNode(node);
@@ -13,6 +17,7 @@
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith("var-")) element.style.setProperty("--" + name.slice(4), value);
+      else if (name === "src" && tag === "img" && PICTURE.test(value)) element.src = value;
       else if (!ATTRIBUTES.test(name)) throw new Error(`markup: no attribute ${name}`);
       else if (name !== "href" || /^\/(?!\/)/.test(value)) element.setAttribute(name, value);
     }

@@ -1,4 +1,5 @@
-"""Integration tests of a release that runs somewhere: `make test-deployed URL=https://...`.
+"""Integration tests of a release that runs somewhere: `make test-deployed URL=https://...`, with
+SMOKE_EMAIL and SMOKE_PASSWORD where users sign in.
 
 They know nothing of its data but that there is some. Without an address they do not take part in a
 run, and asked for by name they say what is missing.
@@ -14,9 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.browser_fixtures import refuse_or_skip
+from delivery.smoke_login import Account, account_of
+from delivery.smoke_visit import Visit, Wrong
+from delivery.visit import Unreached
+from tests.browser_fixtures import refuse_or_skip, visiting
 from tests.callback_client import CallbackClient
-from tests.deployed.remote import callbacks_of
+from tests.deployed.remote import callbacks_of, entered
 from tests.page import Page
 from tools.browsers import BROWSERS, missing, start
 
@@ -54,8 +58,40 @@ def browser_page(request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def client(live_url: str) -> CallbackClient:
-    return callbacks_of(live_url)
+def account() -> Account | None:
+    """Whom the tests sign in as, once for all of them: attempts are counted."""
+    return account_of(os.environ)
+
+
+@pytest.fixture(scope="session")
+def visit(live_url: str, account: Account | None) -> Visit:
+    """A visit to the release by somebody who signed in, where one has to."""
+    try:
+        return entered(live_url, account)
+    except (Wrong, Unreached) as error:
+        pytest.fail(f"{URL}: {error}", pytrace=False)
+
+
+@pytest.fixture
+def stranger(request: pytest.FixtureRequest, browser_page: Page, live_url: str) -> Iterator[Page]:
+    """A browser without a session on the release. Any console error fails the test."""
+    with visiting(request, browser_page, live_url) as page:
+        yield page
+
+
+@pytest.fixture
+def page(stranger: Page, visit: Visit) -> Page:
+    """A browser that has the session of the visit."""
+    for name, cookie in visit.visitor.cookies.items():
+        stranger.driver.add_cookie(
+            {"name": name, "value": cookie.value, "path": "/", "secure": bool(cookie["secure"])}
+        )
+    return stranger
+
+
+@pytest.fixture(scope="session")
+def client(visit: Visit) -> CallbackClient:
+    return callbacks_of(visit)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from delivery.smoke import smoke
+from delivery.smoke_login import Account
 from tests.callback_client import Answer, CallbackClient
 
 
@@ -24,9 +25,10 @@ def figure(answer: Answer) -> dict[str, Any]:
     return found
 
 
-def test_smoke(live_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke(live_url: str, account: Account | None, capsys: pytest.CaptureFixture[str]) -> None:
     commit = os.environ.get("MLTRADING_TEST_COMMIT") or None
-    assert all(check.passed for check in smoke(live_url, commit=commit, wait_seconds=60))
+    done = smoke(live_url, commit=commit, account=account, wait_seconds=60)
+    assert all(check.passed for check in done)
 
 
 def test_a_chart_holds_bars_that_can_be(client: CallbackClient, symbols: list[str]) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from delivery.smoke_login import Account
+from delivery.smoke_visit import Visit
 from tests.page import Page
 
 pytestmark = pytest.mark.browser
@@ -31,6 +33,20 @@ def chart_shown(page: Page, code: str) -> None:
     page.until(lambda: page.js(TRACES) == [code], f"bars of {code}")
     page.painted("price-chart", CANDLES)
     page.settle()
+
+
+def test_a_visitor_signs_in_and_sees_what_was_asked_for(
+    stranger: Page, visit: Visit, account: Account | None
+) -> None:
+    if visit.open or account is None:
+        pytest.skip("nobody signs in there")
+    stranger.driver.get(f"{stranger.server}/charts?range=1Y")
+    stranger.type("#login-email", account.email)
+    stranger.type("#login-password", account.password)
+    stranger.click("#login-submit")
+    stranger.css("#nav")
+    stranger.settle()
+    assert (stranger.path, stranger.query["range"]) == ("/charts", "1Y")
 
 
 def test_the_table_leads_to_a_chart_with_candles(page: Page, symbols: list[str]) -> None:

@@ -265,6 +265,7 @@ def test_the_owner_is_refused_too_unless_it_takes_the_trigger_away(
         "CREATE TABLE more (n int)",
         "CREATE OR REPLACE FUNCTION audit_stays() RETURNS trigger LANGUAGE sql AS 'SELECT 1'",
         "DROP FUNCTION audit_append",
+        "CREATE FUNCTION bent(int, text) RETURNS text LANGUAGE sql AS 'SELECT $2'",
         "SET session_replication_role = replica",
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from mltrading.__main__ import main
 from mltrading.adapters.postgres import copy_binary
 from mltrading.cli import sample
+from tests.factories import SECRET_KEY
 
 Sql = Callable[[str], list[tuple[object, ...]]]
 Run = Callable[..., tuple[int, str, str]]
@@ -183,6 +184,7 @@ def test_production_never_holds_simulated_bars(
     config = tmp_path / "staging.yml"
     config.write_text("environment: staging\nfeatures:\n  test_mode: false\n")
     monkeypatch.setenv("ENVIRONMENT", "staging")
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
     monkeypatch.setenv("MLTRADING_CONFIG", str(config))
     code, _, err = run("sample", "--simulated")
     assert code == 1

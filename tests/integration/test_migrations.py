@@ -16,6 +16,7 @@ import pytest
 from mltrading.adapters.postgres.migrate import FOLDER, migrations, pending, upgrade, version
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.domain.access import Scope
 from mltrading.errors import ConfigurationError, DatabaseUnavailable
 from tests.database_fixtures import execute
 
@@ -73,7 +74,7 @@ def test_what_was_stored_before_factors_is_read_relative_to_its_newest_bar(
     upgrade(empty_database_url)
     database = Database(empty_database_url)
     try:
-        [latest] = PostgresSymbols(database).latest()
+        [latest] = PostgresSymbols(database).latest(Scope.ALL)
     finally:
         database.close()
     assert (latest.close, latest.close_1d, latest.high_52w) == (432, 424, 440)

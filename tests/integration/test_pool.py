@@ -16,6 +16,7 @@ from typing import Any
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
+from psycopg2.sql import SQL, Literal
 
 from mltrading.adapters.postgres import pool
 from mltrading.adapters.postgres.connection import connect, parameters, place
@@ -108,6 +109,28 @@ def test_no_state_stays_in_a_session(database: Database) -> None:
         "SELECT current_setting('statement_timeout') || current_setting('transaction_read_only')"
     )
     assert database.write(limits, timeout_seconds=0) == "0off"
+
+
+@pytest.mark.usefixtures("table")
+def test_a_statement_at_once_is_committed_and_leaves_no_state(database: Database) -> None:
+    added = database.at_once(SQL("INSERT INTO t VALUES ({}) RETURNING n").format(Literal("7")))
+    assert (added, database.read(COUNT)) == ([(7,)], 1)
+    assert database.at_once(SQL("DELETE FROM t")) == []
+    assert database.at_once(SQL("SHOW statement_timeout")) == [("3s",)]
+    assert database.read(query("SELECT current_setting('transaction_read_only')")) == "on"
+    with pytest.raises(psycopg2.errors.DivisionByZero):
+        database.at_once(SQL("INSERT INTO t VALUES (1), (1 / (SELECT count(*) FROM t))"))
+    assert database.read(COUNT) == 0
+    said: list[str] = database.read(lambda connection: list(connection.notices))
+    assert said == [], "the server warned of something"
+
+
+def test_a_statement_at_once_goes_to_a_living_connection(
+    database: Database, database_url: str
+) -> None:
+    assert database.at_once(SQL("SELECT 1")) == [(1,)]
+    terminate(database_url)
+    assert database.at_once(SQL("SELECT 2")) == [(2,)]
 
 
 def test_a_slow_statement_ends_at_its_limit(database: Database) -> None:

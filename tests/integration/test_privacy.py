@@ -16,13 +16,21 @@ from mltrading.adapters.postgres.audit import PostgresAudit
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.domain.access import CONSOLE, WORKER
-from mltrading.errors import LastAdministrator
+from mltrading.errors import (
+    Forbidden,
+    LastAdministrator,
+    SignInRefused,
+    UnknownUser,
+    WrongPassword,
+)
 from mltrading.services import retention
 from mltrading.services.audit import Audit
 from mltrading.services.ports.audit import AuditEvent, Origin
 from mltrading.services.ports.privacy import KEPT
+from mltrading.services.privacy import Privacy
 from mltrading.services.retention import Retained, Retainer
 from tests.database_fixtures import execute
+from tests.identities import HOME, PASSWORD, People
 
 Sql = Callable[[str], list[tuple[object, ...]]]
 Run = Callable[..., tuple[int, str, str]]
@@ -32,9 +40,9 @@ PEOPLE = """
         ('sub-root', 'root@example.com', 'admin', 'hash-root', 'totp-root'),
         ('sub-ann', 'ann@example.com', 'analyst', 'hash-ann', 'totp-ann'),
         ('sub-bob', 'bob@example.com', 'viewer', NULL, NULL);
-    INSERT INTO sessions (token_hash, id, user_id, expires_at, address, browser)
-        SELECT sha256(subject::bytea), 'session ' || subject, id, now() + interval '8 hours',
-            '192.0.2.1', 'Firefox' FROM users;
+    INSERT INTO sessions (token_hash, id, road, user_id, expires_at, address, browser)
+        SELECT sha256(subject::bytea), 'session ' || subject, 'password', id,
+            now() + interval '8 hours', '192.0.2.1', 'Firefox' FROM users;
     INSERT INTO password_links (token_hash, user_id, expires_at)
         SELECT sha256(subject::bytea), id, now() + interval '1 day' FROM users"""
 EVENTS = [
@@ -320,7 +328,9 @@ def owner(owner_url: str) -> Iterator[Database]:
 
 def contents(sql: Sql) -> str:
     tables = ("users", "sessions", "password_links", "audit", "audit_origins", "audit_start")
-    return str([sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables])
+    return str(
+        [sql(f"SELECT row_to_json({table})::text FROM {table} ORDER BY 1") for table in tables]
+    )
 
 
 @pytest.mark.usefixtures("people")
@@ -419,8 +429,8 @@ def test_batches_are_of_bounded_size(
     database: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH_ROWS", 10)
-    sql("""INSERT INTO sessions (token_hash, id, user_id, expires_at, address, browser)
-        SELECT sha256(n::text::bytea), n::text, (SELECT min(id) FROM users),
+    sql("""INSERT INTO sessions (token_hash, id, road, user_id, expires_at, address, browser)
+        SELECT sha256(n::text::bytea), n::text, 'password', (SELECT min(id) FROM users),
             now() - interval '40 days', '', '' FROM generate_series(1, 34) AS n""")
     assert retain(database, audit_days=0).gone["sessions"] == 34
     assert sql("SELECT details FROM audit WHERE seq > 5 ORDER BY seq") == [
@@ -470,3 +480,41 @@ def test_days_are_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = run("privacy", "retain")
     assert code == 1
     assert err.startswith("mltrading: MLTRADING_KEEP_AUDIT_DAYS must be a whole number of days")
+
+
+# With those who sign in.
+
+
+def test_a_user_takes_the_own_data_away_and_is_nobody_once_erased(
+    database: Database, sql: Sql
+) -> None:
+    people = People(database)
+    people.add("root", "admin")
+    people.add("ann", "analyst")
+    ann = people.sign_in("ann")
+    store = PostgresPrivacy(database)
+    privacy = Privacy(store, people.trail, people.identity, Retainer(store, Days()))
+    with pytest.raises(WrongPassword):
+        privacy.export(ann.actor, "another password", HOME)
+    found = privacy.export(ann.actor, PASSWORD, HOME)
+    text = json.dumps(found)
+    assert "ann@example.com" in text and "203.0.113.7" in text
+    for (secret,) in sql("SELECT password_hash FROM users"):
+        assert str(secret) not in text
+    with pytest.raises(Forbidden):  # an administrator without a second factor may nothing yet
+        privacy.export(people.sign_in("root").actor, PASSWORD, HOME)
+    privacy.erase(CONSOLE, ann.actor.id, HOME)
+    assert people.identity.actor(ann.token) is None
+    with pytest.raises(SignInRefused):
+        people.sign_in("ann")
+    with pytest.raises(UnknownUser):
+        privacy.export(ann.actor, PASSWORD, HOME)
+    assert "ann@example.com" not in people.everything()
+
+
+@pytest.mark.usefixtures("people")
+def test_where_there_is_one_role_it_gives_up_the_oldest_too(owner: Database, sql: Sql) -> None:
+    grow_old(sql, "seq <= 2", 3000)
+    assert retain(owner).gone["audit"] == 2
+    assert sql("SELECT min(seq) FROM audit") == [(3,)]
+    assert is_whole(owner)

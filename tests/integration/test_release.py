@@ -15,6 +15,7 @@ import pytest
 from mltrading.adapters.postgres.migrate import FOLDER, migrations, upgrade
 from mltrading.files import ROOT
 from tests.database_fixtures import execute
+from tests.factories import SECRET_KEY
 
 pytestmark = pytest.mark.database
 
@@ -38,7 +39,7 @@ def mltrading(
     path = {"PYTHONPATH": str(source)} if source else {}
     return subprocess.run(
         [sys.executable, "-m", "mltrading", *words],
-        env={**kept, **path, "DATABASE_URL": url, **variables},
+        env={**kept, **path, "DATABASE_URL": url, "SECRET_KEY": SECRET_KEY, **variables},
         capture_output=True,
         text=True,
         timeout=120,

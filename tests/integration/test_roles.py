@@ -97,6 +97,7 @@ def test_the_application_alone_works_on_a_migrated_database_and_migrates_none(
     two: tuple[str, str], run: Run
 ) -> None:
     application, owner = two
+    execute(owner, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as it is since PostgreSQL 15
     code, out, err = run("db", "upgrade", DATABASE_URL=application)
     assert (code, out) == (1, "")
     assert "the role mlt_test_app may not: permission denied for schema public" in err
@@ -123,6 +124,7 @@ def test_granting_again_changes_nothing_and_mends_what_was_changed(two: tuple[st
         "GRANT EXECUTE ON FUNCTION audit_append TO PUBLIC",
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE INSERT ON TABLES FROM {APP}",
         "REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC, " + APP,
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
     ):
         [(name,)] = execute(owner, "SELECT current_database()")
         execute(owner, change.replace("{}", str(name)))

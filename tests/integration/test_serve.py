@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import SECRET_KEY
 from tests.waiting import held_port, wait_until, within
 
 pytestmark = pytest.mark.database
@@ -251,6 +252,8 @@ def test_an_unreachable_database_is_one_line_without_the_password(tmp_path: Path
         (("serve",), {"MLTRADING_HOMEE": "x"}, 1, "unknown setting MLTRADING_HOMEE"),
         (("serve",), {"ENVIRONMENT": "production"}, 1, "DATABASE_URL is not set"),
         (("serve", "--host", "no.such.host.invalid"), {}, 1, "unknown host"),
+        (("serve", "--host", "0.0.0.0"), {}, 1, "nobody signs in, and 0.0.0.0 is open to other"),
+        (("serve",), {"HOST": "::"}, 1, "set MLTRADING_AUTH=on and SECRET_KEY, or listen on 127"),
         (("serve", "--port", "0"), {}, 2, "must be a whole number from 1 to 65535, not '0'"),
         (("serve", "--prot", "1"), {}, 2, "unrecognized arguments: --prot 1"),
         (("sevre",), {}, 2, "invalid choice: 'sevre'"),
@@ -275,8 +278,10 @@ def test_a_given_database_is_migrated_and_used(tmp_path: Path, empty_database_ur
         ENVIRONMENT="staging",
         MLTRADING_CONFIG=str(tmp_path),
         DATABASE_URL=empty_database_url,
+        SECRET_KEY=SECRET_KEY,
     )
     try:
+        assert serve.printed == serve.url("")
         assert get(serve.url("/health/ready"))[0] == 200
         assert not list((tmp_path / "home").glob("postgres-*"))
     finally:
@@ -344,6 +349,33 @@ def test_gunicorn_serves_the_wsgi_object_while_the_database_is_away(tmp_path: Pa
         finally:
             process.terminate()
             assert process.wait(STOP_SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"), [((), {"HOST": "0.0.0.0"}), (("--bind", "0.0.0.0:0"), {})]
+)
+def test_gunicorn_listens_to_nobody_else_where_nobody_signs_in(
+    tmp_path: Path, words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    command = [
+        "gunicorn",
+        "-c",
+        "python:mltrading.cli.gunicorn_conf",
+        *words,
+        "mltrading.wsgi:server",
+    ]
+    with held_port() as port:
+        variables |= {"PORT": str(port), "DATABASE_URL": "postgresql://me@127.0.0.1:1/none"}
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            env=environment(tmp_path, **variables),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert "nobody signs in, and 0.0.0.0 is open to other machines" in done.stderr
 
 
 def _answers(port: int) -> bool:

@@ -27,7 +27,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import Interval
 from mltrading.services.ports import DayFacts, Refused
-from tests.factories import SOURCE, make_sessions, make_symbol_details
+from tests.factories import SECRET_KEY, SOURCE, make_sessions, make_symbol_details
 from tests.test_delivery.scripted_server import Reply, Script, scripted
 from tests.waiting import wait_until
 
@@ -58,6 +58,7 @@ def environment(database_url: str, slack: Script, tmp_path: Path) -> dict[str, s
     return {
         **os.environ,
         "ENVIRONMENT": "production",
+        "SECRET_KEY": SECRET_KEY,
         "DATABASE_URL": database_url,
         "MLTRADING_CONFIG": str(tmp_path),
         "MLTRADING_HOME": str(tmp_path),

@@ -17,6 +17,7 @@ from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.writer import PostgresBarWriter, PostgresImport
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import DAY, HOUR, MINUTE, STORED, Bars, Interval
 from mltrading.domain.latest import newest_facts
 from mltrading.errors import Conflict, ImportFailed
@@ -91,7 +92,7 @@ def test_any_imports_leave_what_a_computation_from_scratch_gives(
     if model.imported:
         check(database, sql, details.code, model)
     else:
-        assert PostgresBars(database).stored(details.code) is None
+        assert PostgresBars(database).stored(Scope.ALL, details.code) is None
 
 
 @given(
@@ -129,7 +130,7 @@ def test_grids_of_one_interval_are_stored_exactly_where_no_bucket_counts_twice(
 
 def check(database: Database, sql: Sql, code: str, model: Model) -> None:
     """The stored bars, `series` and `latest` are those of the model."""
-    known = PostgresBars(database).stored(code)
+    known = PostgresBars(database).stored(Scope.ALL, code)
     assert known is not None and known.newest is not None
     symbol = known.symbol
     tables = model.tables()
@@ -137,7 +138,9 @@ def check(database: Database, sql: Sql, code: str, model: Model) -> None:
     for interval in STORED:
         assert stored[interval] == tables[interval], interval
     assert stored_series(sql, symbol.id) == model.series()
-    [latest] = [found for found in PostgresSymbols(database).latest() if found.symbol == symbol]
+    [latest] = [
+        found for found in PostgresSymbols(database).latest(Scope.ALL) if found.symbol == symbol
+    ]
     facts = newest_facts(as_bars(tables[Interval.D1]))
     assert (latest.close, latest.volume) == (facts.close / facts.factor, facts.volume)
     assert latest.spark == tuple(price / facts.factor for price in facts.spark)

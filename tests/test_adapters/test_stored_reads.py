@@ -14,6 +14,7 @@ from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.pool import Database, OneMoment
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.writer import PostgresBarWriter
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import DAY, HOUR, MINUTE, Bars, Interval
 from mltrading.services.ports import BarReader, NewestClose, Stored, SymbolDetails
 from tests.factories import SOURCE, make_bars, make_sessions, make_symbol_details, moment
@@ -37,7 +38,7 @@ def store(
 
 
 def known(database: Database | OneMoment, code: str = "AAPL") -> Stored:
-    found = PostgresBars(database).stored(code)
+    found = PostgresBars(database).stored(Scope.ALL, code)
     assert found is not None
     return found
 
@@ -92,7 +93,7 @@ def test_an_unknown_symbol_has_nothing(database: Database) -> None:
     reader = PostgresBars(database)
     assert len(reader.between(999, Interval.M1, 0, 2**62)) == 0
     assert reader.count(999, Interval.M1, 0, 2**62, 10) == 0
-    assert reader.stored("AAPL") is None
+    assert reader.stored(Scope.ALL, "AAPL") is None
 
 
 def test_weeks_are_not_read_from_a_table(database: Database) -> None:
@@ -139,7 +140,7 @@ def symbols(database: Database) -> PostgresSymbols:
 
 
 def codes(symbols: PostgresSymbols, text: str, limit: int = 20) -> list[str]:
-    return [symbol.code for symbol in symbols.find(text, limit)]
+    return [symbol.code for symbol in symbols.find(Scope.ALL, text, limit)]
 
 
 FOUND = {
@@ -174,7 +175,9 @@ def test_empty_text_lists_by_code_up_to_the_limit(symbols: PostgresSymbols) -> N
 def test_gets_by_the_exact_code_only(database: Database) -> None:
     assert known(database, "AAPL").symbol.name == "Apple Inc."
     reader = PostgresBars(database)
-    assert [reader.stored(code) for code in ("aapl", "AAP", "", "A\0", "\udc80")] == [None] * 5
+    assert [reader.stored(Scope.ALL, code) for code in ("aapl", "AAP", "", "A\0", "\udc80")] == [
+        None
+    ] * 5
 
 
 NEAREST = {
@@ -189,14 +192,14 @@ NEAREST = {
 
 
 def test_names_the_nearest_code_or_none(symbols: PostgresSymbols) -> None:
-    assert {code: symbols.nearest(code) for code in NEAREST} == NEAREST
+    assert {code: symbols.nearest(Scope.ALL, code) for code in NEAREST} == NEAREST
 
 
 def test_latest_is_by_code_with_the_past_as_nan_where_history_is_short(database: Database) -> None:
     store(database, make_bars(5, START), details=make_symbol_details("B"))
     daily = make_sessions(400, adjustment=0.5)
     store(database, daily, Interval.D1, make_symbol_details("A"))
-    long, short = PostgresSymbols(database).latest()
+    long, short = PostgresSymbols(database).latest(Scope.ALL)
     assert (long.symbol.code, short.symbol.code) == ("A", "B")
     assert (long.ts, long.interval) == (daily.ts[-1], Interval.D1)
     assert (long.close, long.close_1d) == (daily.close[-1], daily.close[-2])
@@ -211,7 +214,7 @@ def test_the_newest_bar_is_of_the_finest_interval_that_reaches_the_newest_sessio
     store(database, make_bars(5, START))
     next_day = make_sessions(1, "2024-01-03")
     store(database, next_day, Interval.D1)
-    [latest] = PostgresSymbols(database).latest()
+    [latest] = PostgresSymbols(database).latest(Scope.ALL)
     assert (latest.ts, latest.interval) == (next_day.ts[0], Interval.D1)
 
 
@@ -219,7 +222,7 @@ def test_reads_together_see_one_moment(database: Database) -> None:
     symbol = store(database, make_bars(5, START))
 
     def minutes(reader: BarReader) -> int:
-        found = reader.stored("AAPL")
+        found = reader.stored(Scope.ALL, "AAPL")
         assert found is not None
         return found.series[Interval.M1].bars
 

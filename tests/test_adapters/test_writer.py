@@ -15,6 +15,7 @@ from mltrading.adapters.postgres.copy_binary import copy_in
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.tables import rows_of, table_of
 from mltrading.adapters.postgres.writer import PostgresBarWriter
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import STORED, Bars, Interval, Symbol
 from mltrading.errors import ImportFailed
 from mltrading.services.ports import Refused, Source, SymbolDetails, Written
@@ -41,7 +42,7 @@ def write(
 
 
 def stored_symbol(database: Database, code: str = "AAPL") -> Symbol:
-    known = PostgresBars(database).stored(code)
+    known = PostgresBars(database).stored(Scope.ALL, code)
     assert known is not None
     return known.symbol
 

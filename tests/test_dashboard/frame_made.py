@@ -10,6 +10,7 @@ from typing import Any
 from dash import Dash
 
 from mltrading.dashboard import create_dashboard
+from mltrading.dashboard.guard.web import Web
 from mltrading.domain.access import Actor
 from mltrading.domain.bars import Interval, Symbol
 from mltrading.domain.calendar import Calendars
@@ -17,6 +18,8 @@ from mltrading.domain.view import OverviewQuery
 from mltrading.errors import DatabaseUnavailable
 from mltrading.services import Services
 from mltrading.services.market import GroupCount, Overview, OverviewRow
+from mltrading.services.ports.audit import AuditEvent
+from mltrading.services.ports.limits import RateLimiter, Taken
 from tests.callback_client import CallbackClient
 from tests.factories import make_symbol
 
@@ -100,22 +103,55 @@ class Market:
         return replace(self.answer, query=replace(query, page=self.answer.query.page))
 
 
-def make_dashboard(market: object, comparison: bool = True) -> Dash:
+class NoLimit:
+    """Refuses nothing."""
+
+    def take(self, key: str, times: int, seconds: int) -> Taken:
+        return Taken(True, 0.0, False)
+
+
+class Trail:
+    """Keeps what is recorded."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def record(self, event: AuditEvent) -> None:
+        self.events.append(event)
+
+
+def make_dashboard(
+    market: object,
+    comparison: bool = True,
+    web: Web = Web(),
+    identity: object = None,
+    limiter: RateLimiter | None = None,
+    trail: Trail | None = None,
+    advanced: bool = True,
+) -> Dash:
     """A dashboard over `market`, ready to be asked over HTTP."""
     services: Any = Services(
         market=market,  # type: ignore[arg-type]
+        exports=None,  # type: ignore[arg-type]  # pages link to it and ask it nothing
         health=None,  # type: ignore[arg-type]  # no page asks for it
+        identity=identity,  # type: ignore[arg-type]
+        accounts=None,  # type: ignore[arg-type]
         audit=None,  # type: ignore[arg-type]
         privacy=None,  # type: ignore[arg-type]
-        features=Features(comparison_mode=comparison),
+        vitals=None,  # type: ignore[arg-type]
+        operations=None,  # type: ignore[arg-type]
+        features=Features(advanced_charts=advanced, comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),
+        in_force=(),
     )
-    app = create_dashboard(services)
+    app = create_dashboard(services, web, limiter or NoLimit(), trail or Trail())
     app._setup_server()
     return app
 
 
-def make_client(market: object, comparison: bool = True) -> CallbackClient:
+def make_client(
+    market: object, comparison: bool = True, *, advanced: bool = True
+) -> CallbackClient:
     """Fires the callbacks of a dashboard over `market`."""
-    return CallbackClient(make_dashboard(market, comparison).server)
+    return CallbackClient(make_dashboard(market, comparison, advanced=advanced).server)

@@ -33,7 +33,7 @@ class KnownMarket:
         self.asked.append(view)
         code = view.symbol or "AAPL"
         if code not in ("AAPL", "IBM", HOSTILE):
-            raise UnknownSymbol(f"unknown symbol '{code}'; nearest known: 'AAPL'")
+            raise UnknownSymbol(f"unknown symbol '{code}'", "nearest known: 'AAPL'", "AAPL")
         symbol = replace(SYMBOL, code=code, name=f"Name of {code}")
         return make_chart(**{"query": view.to_query(), "symbol": symbol} | self.made)
 
@@ -315,6 +315,44 @@ def test_the_most_indicators_disable_adding(client) -> None:
         shown(client, f"?symbol=AAPL&indicators={specs}")["indicator-choices.children"]
     )
     assert all(c["disabled"] for c in choices if "data-add" in c)
+
+
+def basic_client(market: KnownMarket) -> CallbackClient:
+    return make_client(market, advanced=False)
+
+
+@pytest.mark.parametrize(
+    ("search", "left_out"),
+    [
+        ("?symbol=AAPL&indicators=sma:20,rsi:14", "indicators"),
+        ("?symbol=AAPL&type=line&scale=percent", "type, scale"),
+        ("?symbol=AAPL&type=candles&scale=linear&indicators=", ""),
+        ("?symbol=AAPL&interval=1d&range=5Y", ""),
+    ],
+)
+def test_without_advanced_charts_an_address_is_drawn_as_plain_candles(
+    market, search: str, left_out: str
+) -> None:
+    answer = shown(basic_client(market), search)
+    view = market.asked[-1]
+    assert (view.kind, view.scale, view.indicators) == ("candles", "linear", ())
+    assert view.symbol == "AAPL"
+    said = f"left out: {left_out}; advanced charts are switched off here"
+    assert (said in words(answer["chart-note.children"])) is bool(left_out)
+
+
+def test_without_advanced_charts_nothing_on_screen_asks_for_them(market) -> None:
+    client = basic_client(market)
+    address = {"path": "/charts", "search": "?symbol=AAPL", "n": 1}
+    page = client.fire("page.children", "address.data", **{"address.data": address})
+    ids = {part.get("id") for part in components(page["page.children"])}
+    assert {"interval-picker", "range-buttons", "price-chart"} <= ids
+    assert not ids & {"chart-type", "scale-picker", "indicator-picker", "indicator-choices"}
+    outputs = client.answering(FIGURE)["output"]
+    assert not any(name in outputs for name in ("chart-type", "scale-picker", "indicator"))
+    keys = words(client.http.get("/_dash-layout").get_json())
+    assert "Reset the zoom" in keys
+    assert not any(name in keys for name in ("Logarithmic scale", "Percent scale", "Indicators"))
 
 
 def test_compare_is_offered_only_where_it_exists(market) -> None:

@@ -33,7 +33,9 @@ class KnownMarket:
         self.asked.append(view)
         symbols = [KNOWN[code] for code in view.symbols if code in KNOWN]
         if not symbols:
-            raise UnknownSymbol(f"unknown symbol '{view.symbols[0]}'; nearest known: 'AAPL'")
+            raise UnknownSymbol(
+                f"unknown symbol '{view.symbols[0]}'", "nearest known: 'AAPL'", "AAPL"
+            )
         return make_comparison(symbols=symbols, query=view.to_query(), **self.made)
 
     def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:

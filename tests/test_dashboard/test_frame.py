@@ -12,6 +12,7 @@ import pytest
 from dash import Dash, Input, Output
 
 from mltrading.dashboard import components, frame, registry, routing
+from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.pages import PAGES
 from mltrading.domain.calendar import Calendars
 from mltrading.errors import InvalidView
@@ -47,7 +48,9 @@ def route(client: CallbackClient, address: Any, shown: str | None = None) -> Any
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if not page.signed_in], ids=lambda page: page.name
+)
 def test_router_shows_every_page_with_its_title(
     client: CallbackClient, page: registry.Page
 ) -> None:
@@ -265,14 +268,15 @@ def test_page_name_with_markup_could_not_break_the_title() -> None:
     assert routing.page_title(page) == "<script> · MLTrading"
     app = make_dashboard(Market())
     app._pages = (page,)
-    with app.server.test_request_context("/x"):
-        assert "<title>&lt;script&gt; · MLTrading</title>" in app.index()[0]
+    document = app.server.test_client().get("/x").get_data(as_text=True)
+    assert "<title>&lt;script&gt; · MLTrading</title>" in document
 
 
 def test_callback_added_by_a_page_answers_errors_too() -> None:
     app = make_dashboard(Market())
 
     @app.callback(Output("page", "title"), Input("title", "data"))
+    @guarded(Access.SIGNED_IN)
     def broken(data: Any) -> str:
         raise KeyError(data)
 

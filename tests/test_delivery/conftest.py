@@ -10,6 +10,8 @@ import pytest
 from tests import market_data
 from tests.database_fixtures import database_on, drop, execute
 from tests.test_delivery.github_fake import GitHub, serving
+from tests.test_delivery.releases import COMMIT, Release
+from tests.test_delivery.smoke_stage import deploy
 
 SESSIONS_OF_MINUTES = 5
 
@@ -30,3 +32,24 @@ def hub() -> Iterator[GitHub]:
     with serving(GitHub()) as running:
         yield running
     assert running.problems == []
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    small_market_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Release, str]]:
+    yield from deploy(small_market_url, tmp_path_factory.mktemp("deployed"))
+
+
+@pytest.fixture
+def release(deployed: tuple[Release, str]) -> Iterator[Release]:
+    """The release without a fault; a test may give it one."""
+    release, _ = deployed
+    yield release
+    release.fault, release.commit = None, COMMIT
+    release.hosts.clear()
+
+
+@pytest.fixture
+def address(deployed: tuple[Release, str]) -> str:
+    return deployed[1]

@@ -12,19 +12,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
+from tests.test_delivery.fake_server import Fault, Request, Sent, answering
 from tests.test_delivery.heroku_answers import Refused, answer
 from tests.test_delivery.heroku_schema import found, reply_problems, request_problems
 from tests.test_delivery.heroku_world import App, World
 
 KEY = "HRKU-fake-0123456789abcdef"
-
-Fault = Literal["500", "503 page", "429", "silent", "lost", "cut"]
-"""`silent` is not carried out and hangs up; `lost` and `cut` are carried out, but the answer does
-not come or breaks off."""
 
 
 @dataclass
@@ -40,17 +37,6 @@ class Fake:
     def changes(self) -> list[tuple[str, str]]:
         """The calls that were to change something."""
         return [call for call in self.calls if call[0] != "GET"]
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    headers: dict[str, str]
-    content: bytes
-
-
-Sent = tuple[int, dict[str, str], bytes]
 
 
 def api(fake: Fake, request: Request) -> Sent:
@@ -142,47 +128,8 @@ def _faulty(fault: str) -> Sent:
     return _error(500, "internal_error", "Internal Server Error")
 
 
-def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # head and body go out apart; together they would wait 40 ms
-        wbufsize = -1  # an answer leaves in one piece: two would wait 40 ms for each other
-
-        def _answer(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            content = self.rfile.read(int(headers.get("content-length", 0)))
-            request = Request(self.command, self.path, headers, content)
-            (status, extra, body), fault = _dispatch(fake, request)
-            if fault in ("silent", "lost"):
-                self.close_connection = True
-                return
-            self.send_response(status)
-            for name, value in {"content-type": "application/json", **extra}.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
-            self.close_connection = self.close_connection or fault == "cut"
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
-
-        def log_message(self, *_: Any) -> None:
-            """`calls` has them."""
-
-    return Handler
-
-
 @contextmanager
 def serving(world: World, *, lenient: bool = False) -> Iterator[Fake]:
     fake = Fake(world, lenient=lenient)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with answering(partial(_dispatch, fake)) as fake.url:
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -13,16 +13,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from tests.test_delivery.fake_server import Fault, Request, Sent, answering
 from tests.test_delivery.kubernetes_cluster import KINDS, Cluster, Object, Rejected
 from tests.test_delivery.programs import ROOT, tool
 
@@ -30,9 +30,6 @@ KEY = "kube-fake-0123456789abcdef"
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 VERSION = "1.37.0"
 GROUPS = {"apps": "apps/v1", "batch": "batch/v1", "": "v1"}
-Fault = Literal["500", "503 page", "429", "silent", "lost", "cut"]
-"""`silent` is not carried out and hangs up; `lost` and `cut` are carried out, but the answer does
-not come or breaks off."""
 
 
 @lru_cache
@@ -91,17 +88,6 @@ class Fake:
     def changes(self) -> list[tuple[str, str]]:
         """The calls that were to change something: method, and name of the object or kind."""
         return [(m, path.rsplit("/", 1)[1]) for m, path in self.calls if m != "GET"]
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    headers: dict[str, str]
-    content: bytes
-
-
-Sent = tuple[int, dict[str, str], bytes]
 
 
 def installed() -> Cluster:
@@ -224,48 +210,9 @@ def _dispatch(fake: Fake, request: Request) -> tuple[Sent, Fault | None]:
         return _handle(fake, request), fault
 
 
-def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # it would hold back each body for 40 ms
-
-        def _answer(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            content = self.rfile.read(int(headers.get("content-length", 0)))
-            (status, extra, body), fault = _dispatch(
-                fake, Request(self.command, self.path, headers, content)
-            )
-            if fault in ("silent", "lost"):
-                self.close_connection = True
-                return
-            self.send_response(status)
-            for name, value in {"content-type": "application/json", **extra}.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
-            self.close_connection = self.close_connection or fault == "cut"
-
-        do_GET = do_POST = do_PATCH = do_DELETE = _answer
-
-        def log_message(self, *_: Any) -> None:
-            """`calls` has them."""
-
-    return Handler
-
-
 @contextmanager
 def serving(cluster: Cluster) -> Iterator[Fake]:
     """The server, until the block ends; what the schemas do not allow fails the test."""
     fake = Fake(cluster)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with answering(partial(_dispatch, fake)) as fake.url:
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -19,6 +19,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
 COMMIT = "5eedf00d" * 5
+VISITOR = "203.0.113.9"
 FILES = ("/assets/", "/_dash-component-suites/")
 
 
@@ -29,6 +30,7 @@ class Sent:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()  # headers Set-Cookie
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -45,7 +47,7 @@ def said(sent: Sent, body: object, status: int | None = None, kind: str | None =
         raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     headers = {**sent.headers, "Content-Type": kind or sent.headers["Content-Type"]}
     headers.pop("Content-Encoding", None)
-    return Sent(status or sent.status, headers, raw)
+    return replace(sent, status=status or sent.status, headers=headers, body=raw)
 
 
 def headed(sent: Sent, **headers: str | None) -> Sent:
@@ -56,7 +58,8 @@ def headed(sent: Sent, **headers: str | None) -> Sent:
 
 
 class Release:
-    """The application as it is deployed from COMMIT, with at most one fault."""
+    """The application as it is deployed from COMMIT, with at most one fault. Whoever asks for a
+    site of a name asked the router in front, by HTTPS."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -67,16 +70,21 @@ class Release:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         self.hosts.add(environ["HTTP_HOST"])
+        if not environ["HTTP_HOST"].startswith("127.0.0.1"):
+            environ |= {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_FOR": VISITOR}
         if not path.startswith(FILES):  # a fault looks into what is no file, so it comes plain
             environ.pop("HTTP_ACCEPT_ENCODING", None)
         body, status, headers = run_wsgi_app(self._application, environ, buffered=True)
-        sent = Sent(int(status.split()[0]), dict(headers), b"".join(body))
+        cookies = tuple(headers.getlist("Set-Cookie"))
+        headers.remove("Set-Cookie")
+        sent = Sent(int(status.split()[0]), dict(headers), b"".join(body), cookies)
         if path == "/health/live":
             sent = said(sent, {**sent.json(), "commit": self.commit})
         if self.fault is not None:
             sent = self.fault(path, sent)
         headed_out = {**sent.headers, "Content-Length": str(len(sent.body))}
-        start_response(f"{sent.status} X", list(headed_out.items()))
+        lines = [("Set-Cookie", line) for line in sent.cookies]
+        start_response(f"{sent.status} X", [*headed_out.items(), *lines])
         return [sent.body]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from delivery.build import archive, build, resolved
 from delivery.errors import DeliveryError, PlatformError
-from tests.test_delivery.heroku_fake import Fault
+from tests.test_delivery.fake_server import Fault
 from tests.test_delivery.heroku_stage import NEW, Crash, Stage, stage
 
 MOST_CALLS = 60

@@ -15,27 +15,31 @@ import tests.page
 from mltrading.app import create_app
 from mltrading.settings import load_settings
 from tests.callback_client import CallbackClient
+from tests.database_fixtures import execute
 from tests.deployed import test_callbacks as callbacks
 from tests.deployed import test_screen as screen
-from tests.deployed.remote import callbacks_of
+from tests.deployed.remote import callbacks_of, entered
+from tests.factories import SECRET_KEY
 from tests.live_fixtures import served
 from tests.page import Page
 from tests.test_delivery.releases import Fault, Release, Sent, listening, said
+from tests.test_delivery.signing import PASSWORD, make_account
 from tests.waiting import wait_until
 
+EMAIL = "integration@example.com"  # of its own: attempts are counted by account
 SYMBOLS = ["AAPL", "IBM"]  # of market_data
 CALLBACKS = "/_dash-update-component"
 ROOT = Path(__file__).parents[2]
 SHORT_SECONDS = 4.0  # enough for a page that comes; a broken one need not be waited for longer
 
 
-def suite(*words: str, url: str = "") -> subprocess.CompletedProcess[str]:
+def suite(*words: str, url: str = "", **more: str) -> subprocess.CompletedProcess[str]:
     """A run of pytest of its own, as `make test-deployed` does it."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words],
         cwd=ROOT,
-        env={**ours, "MLTRADING_TEST_URL": url},
+        env={**ours, "MLTRADING_TEST_URL": url, **more},
         capture_output=True,
         text=True,
         timeout=200,
@@ -47,6 +51,15 @@ def suite(*words: str, url: str = "") -> subprocess.CompletedProcess[str]:
 def live_url(small_market_url: str, run_folder: Path) -> Iterator[str]:
     """Gunicorn with two processes, as it is deployed."""
     with served(small_market_url, run_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def closed_url(small_market_url: str, run_folder: Path) -> Iterator[str]:
+    """The same where users sign in."""
+    make_account(small_market_url, EMAIL)
+    variables = {"MLTRADING_AUTH": "on", "SECRET_KEY": SECRET_KEY}
+    with served(small_market_url, run_folder, **variables) as url:
         yield url
 
 
@@ -62,6 +75,28 @@ def test_its_callbacks_pass_on_a_good_release(live_url: str) -> None:
     run = suite("tests/deployed/test_callbacks.py", url=live_url)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "8 passed" in run.stdout
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+def test_the_suite_signs_in_where_one_has_to(
+    closed_url: str, small_market_url: str, browser: str
+) -> None:
+    begun = "SELECT count(*) FROM audit WHERE action = 'session.begin'"
+    before = execute(small_market_url, begun)[0][0]
+    who = {"SMOKE_EMAIL": EMAIL, "SMOKE_PASSWORD": PASSWORD}
+    run = suite("tests/deployed", "-k", f"{browser} or test_callbacks", url=closed_url, **who)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "14 passed" in run.stdout
+    # For all tests, and in the browser by hand: attempts are counted.
+    assert execute(small_market_url, begun) == [(before + 2,)]
+    assert PASSWORD not in run.stdout + run.stderr
+
+
+def test_without_an_account_the_suite_says_what_is_missing(closed_url: str) -> None:
+    run = suite("tests/deployed/test_callbacks.py", url=closed_url, SMOKE_EMAIL="")
+    assert run.returncode == 1
+    assert "expected SMOKE_EMAIL and SMOKE_PASSWORD to be set" in run.stdout
 
 
 def test_asked_for_without_an_address_it_says_what_to_run() -> None:
@@ -174,7 +209,7 @@ def run_check(module: Any, name: str, **available: Any) -> None:
 
 
 def check_callbacks(address: str, name: str) -> None:
-    client: CallbackClient = callbacks_of(address)
+    client: CallbackClient = callbacks_of(entered(address, None))
     run_check(callbacks, name, client=client, symbols=SYMBOLS)
 
 
@@ -194,7 +229,7 @@ def test_bars_out_of_order_are_caught(release: Release, address: str) -> None:
 
 def test_every_test_of_callbacks_has_its_fault() -> None:
     names = {name for name in vars(callbacks) if name.startswith("test_")}
-    assert names == {*CALLBACK_FAULTS, "test_smoke"}  # test_smoke.py has the faults of that one
+    assert names == {*CALLBACK_FAULTS, "test_smoke"}  # smoke_faults.py has those of that one
 
 
 def script(name: str, text: str) -> Fault:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.factories import SECRET_KEY
 from tests.test_delivery.image import Stage, build, context_files, instructions, privileged
 from tests.test_delivery.programs import ROOT, tool
 from tests.waiting import wait_until
@@ -112,6 +113,10 @@ def test_the_composition_holds_no_secret_and_is_reached_from_this_machine_alone(
         for name, value in service["environment"].items():
             if any(word in name for word in ("PASSWORD", "KEY", "WEBHOOK", "SMTP")):
                 assert value.startswith("${"), name
+    for name in ("release", "web", "worker"):
+        told = services[name]["environment"]
+        assert (told["MLTRADING_AUTH"], told["ENVIRONMENT"]) == ("on", "development")
+        assert told["SECRET_KEY"].startswith("${SECRET_KEY:?"), "it listens on every address"
     published = [port for one in services.values() for port in one.get("ports", [])]
     assert published == ["127.0.0.1:${PORT:-8050}:8050"]
     for name in ("release", "web", "worker"):
@@ -134,7 +139,7 @@ class Container:
         self.image = image
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = str(listener.getsockname()[1])
-        self.variables = {"PORT": self.port, "DATABASE_URL": NOWHERE}
+        self.variables = {"PORT": self.port, "DATABASE_URL": NOWHERE, "SECRET_KEY": SECRET_KEY}
         self.log = image.root.parent / f"{self.port}.log"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -227,10 +232,19 @@ def test_the_healthcheck_tells_an_answering_server_from_a_silent_one(container: 
     assert silent.returncode == 1
 
 
-def test_a_missing_database_url_ends_the_start_in_one_line(image: Stage) -> None:
-    done = lint(*image.words(image.command, PORT="1"))
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "DATABASE_URL is not set; production needs a PostgreSQL server"),
+        ({"DATABASE_URL": NOWHERE}, "SECRET_KEY is not set: it must be 32 or more random"),
+    ],
+)
+def test_a_missing_setting_ends_the_start_in_one_line(
+    image: Stage, variables: dict[str, str], said: str
+) -> None:
+    done = lint(*image.words(image.command, PORT="1", **variables))
     assert done.returncode != 0
-    assert "DATABASE_URL is not set; production needs a PostgreSQL server" in done.stderr
+    assert said in done.stderr
 
 
 def test_the_stop_signal_ends_it_cleanly(image: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from delivery.errors import PlatformError
 from delivery.heroku_api import connect
 from delivery.heroku_setup import WANTED, Setup
 from delivery.platforms import heroku_apps
-from tests.test_delivery.heroku_fake import KEY, Fake, Fault, serving
+from tests.test_delivery.fake_server import Fault
+from tests.test_delivery.heroku_fake import KEY, Fake, serving
 from tests.test_delivery.heroku_stage import NEW, Time
 from tests.test_delivery.heroku_world import World
 
@@ -77,6 +79,11 @@ def test_an_empty_account_gets_apps_pipeline_databases_and_settings(world: World
     assert green.config["ENVIRONMENT"] == "production"
     assert world.apps["mltrading-staging"].config["ENVIRONMENT"] == "staging"
     assert prod.config["SLACK_WEBHOOK"] == HOOK
+    staging = world.apps["mltrading-staging"]
+    assert green.config["SECRET_KEY"] == prod.config["SECRET_KEY"] != staging.config["SECRET_KEY"]
+    for app in (prod, staging):
+        assert re.fullmatch("[0-9a-f]{64}", app.config["SECRET_KEY"])
+        assert app.config["SECRET_KEY"] not in " ".join(lines)
     assert all(app.features["runtime-dyno-metadata"] for app in world.apps.values())
     assert "s3cret" not in " ".join(lines)
     assert any("run this again after a deployment" in line for line in lines)
@@ -100,6 +107,19 @@ def test_after_the_first_deployment_it_sizes_the_processes_and_turns_preboot_on(
     assert world.apps["mltrading-prod"].features["preboot"]
     assert world.apps["mltrading-green"].formation["worker"][0] == 0
     assert not world.apps["mltrading-green"].features["preboot"]
+
+
+def test_a_key_that_is_there_stays_and_green_takes_production_s(world: World) -> None:
+    with serving(world) as fake:
+        setup(fake).run()
+        kept = world.apps["mltrading-prod"].config["SECRET_KEY"] = "chosen by somebody " * 3
+        checked = setup(fake, check_only=True)
+        checked.run()
+        assert checked.missing == ["SECRET_KEY of mltrading-green, that of mltrading-prod"]
+        setup(fake).run()
+        assert fake.problems == []
+    for name in ("mltrading-prod", "mltrading-green"):
+        assert world.apps[name].config["SECRET_KEY"] == kept
 
 
 def test_to_check_changes_nothing_and_names_what_is_missing(world: World) -> None:
@@ -201,4 +221,6 @@ def test_a_review_app_has_what_staging_has_and_no_secret() -> None:
     assert described["env"]["ENVIRONMENT"]["value"] == staging.environment
     assert set(described["formation"]) <= procfile
     assert set(staging.processes) <= procfile
+    key = described["env"].pop("SECRET_KEY")
+    assert key["generator"] == "secret" and "value" not in key
     assert all(one.get("value", "").isalpha() for one in described["env"].values())

@@ -12,8 +12,9 @@ from delivery.platforms import deployer
 from delivery.promote import promote
 from delivery.rollback import roll_back
 from delivery.waiting import Clock
+from tests.test_delivery.fake_server import Fault
 from tests.test_delivery.heroku_stage import Crash
-from tests.test_delivery.kubernetes_fake import Fault, installed, serving
+from tests.test_delivery.kubernetes_fake import installed, serving
 from tests.test_delivery.kubernetes_stage import LIVE, NEW, OLD, Stage, image, stage
 
 pytestmark = pytest.mark.tools

@@ -165,7 +165,7 @@ def test_the_cluster_starts_what_the_procfile_starts() -> None:
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_each_environment_is_the_program_s_environment_of_that_name(name: str) -> None:
     (settings,) = of("ConfigMap", name)
-    assert settings["data"] == {"ENVIRONMENT": name}
+    assert settings["data"] == {"ENVIRONMENT": name, "MLTRADING_PROXY": "on"}
     assert yaml.safe_load((ROOT / f"{name}.yml").read_text())["environment"] == name
 
 
@@ -175,10 +175,11 @@ def test_secrets_are_named_and_their_example_holds_no_value() -> None:
     assert not any(value for one in keys.values() for value in one.values())
     for pod in pods():
         (container,) = pod["containers"]
-        (variable,) = container["env"]
-        assert variable["name"] == "DATABASE_URL"
-        chosen = variable["valueFrom"]["secretKeyRef"]
-        assert chosen["key"] in keys[chosen["name"]]
+        assert [one["name"] for one in container["env"]] == ["DATABASE_URL", "SECRET_KEY"]
+        for variable in container["env"]:
+            chosen = variable["valueFrom"]["secretKeyRef"]
+            assert chosen["key"] in keys[chosen["name"]]
+            assert "optional" not in chosen, "without it nothing would start"
         referred = [one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one]
         assert referred == ["mltrading-secrets"] and set(referred) <= keys.keys()
     assert not of("Secret")

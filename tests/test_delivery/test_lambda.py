@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.factories import SECRET_KEY
 from tests.test_delivery.image import instructions
 from tests.test_delivery.programs import ROOT, tool
 
@@ -80,6 +81,7 @@ def test_the_function_s_variables_make_gunicorn_start_one_worker(cold_start: Mod
     words = [sys.executable, *cold_start.COMMAND, "--print-config"]
     variables = {**cold_start.function_variables(), "PATH": "/usr/bin", "HOME": "/tmp"}
     variables |= {"ENVIRONMENT": "production", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/no"}
+    variables |= {"SECRET_KEY": SECRET_KEY}
     done = subprocess.run(
         words, env=variables, capture_output=True, text=True, check=True, timeout=120
     )

@@ -21,6 +21,7 @@ from delivery.errors import DeliveryError
 from delivery.package import CONFIGURATION, SUMS, bundle, package
 from delivery.secrets import refuse_secrets
 from tests.browser_fixtures import refuse_or_skip
+from tests.factories import SECRET_KEY
 from tests.test_delivery.programs import ROOT, tool
 
 pytestmark = pytest.mark.tools
@@ -157,6 +158,7 @@ def test_an_installed_wheel_finds_its_configuration(dist: Path, tmp_path: Path) 
         wheel.extractall(site)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLTRADING_")}
     more = {"ENVIRONMENT": "production", "DATABASE_URL": "postgresql://db.example/x"}
+    more |= {"SECRET_KEY": SECRET_KEY}
     run = subprocess.run(
         [sys.executable, "-c", SETTINGS],
         cwd=tmp_path,
@@ -302,7 +304,7 @@ def test_a_missing_program_is_named_with_the_way_out(
     (git_alone / "git").symlink_to(shutil.which("git") or "")
     monkeypatch.setenv("PATH", str(git_alone))
     monkeypatch.delenv("MLTRADING_TEST_TOOLS", raising=False)
-    monkeypatch.setattr("delivery.security.ROOT", tmp_path)
+    monkeypatch.setattr("delivery.scanner_programs.ROOT", tmp_path)
     with pytest.raises(DeliveryError, match="cyclonedx-py is not installed; "):
         package(repository, "HEAD", tmp_path / "dist")
 

@@ -8,7 +8,7 @@ import pytest
 
 from delivery.errors import DeliveryError, PlatformError, Refused
 from delivery.promote import promote
-from tests.test_delivery.heroku_fake import Fault
+from tests.test_delivery.fake_server import Fault
 from tests.test_delivery.heroku_stage import LIVE, NEW, OLD, PAST, Crash, Stage, stage
 from tests.test_delivery.heroku_world import PREBOOT_SECONDS
 

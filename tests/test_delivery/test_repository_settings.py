@@ -17,7 +17,7 @@ from tests.test_delivery.github_schema import make
 
 ROOT = Path(__file__).parents[2]
 WANTED = settings.load(settings.FILE)
-SECRETS = ["HEROKU_API_KEY"]
+SECRETS = ["HEROKU_API_KEY", "SMOKE_EMAIL", "SMOKE_PASSWORD"]
 
 
 @pytest.fixture

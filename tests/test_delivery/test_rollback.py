@@ -14,7 +14,7 @@ from delivery.errors import DeliveryError, Refused
 from delivery.history import is_rollback, named, previous, rolled_back, same, shown
 from delivery.promote import promote
 from delivery.rollback import roll_back
-from tests.test_delivery.heroku_fake import Fault
+from tests.test_delivery.fake_server import Fault
 from tests.test_delivery.heroku_stage import LIVE, NEW, OLD, Crash, Stage, stage
 
 MOST_CALLS = 60

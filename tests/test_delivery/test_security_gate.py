@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from delivery import findings, security, security_gate
+from delivery import findings, scanner_programs, security, security_gate
 from delivery.__main__ import main
 from delivery.security_gate import Accepted
 
@@ -42,60 +42,10 @@ SEMGREP_RESULT = {
 }
 PIP_AUDIT: dict[str, Any] = {"dependencies": [{"name": "flask", "version": "3.1", "vulns": []}]}
 VULNERABILITY = {"id": "PYSEC-2026-1", "fix_versions": ["3.2"], "aliases": [], "description": "x"}
-SAFETY = {
-    "scan_results": {
-        "projects": [
-            {
-                "files": [
-                    {
-                        "results": {
-                            "dependencies": [
-                                {
-                                    "name": "flask",
-                                    "specifications": [
-                                        {
-                                            "raw": "flask==3.1",
-                                            "vulnerabilities": {
-                                                "known_vulnerabilities": [
-                                                    {"id": "70001", "ignored": None},
-                                                    {"id": "70002", "ignored": {"reason": "x"}},
-                                                ]
-                                            },
-                                        }
-                                    ],
-                                }
-                            ]
-                        }
-                    }
-                ]
-            }
-        ]
-    }
-}
-SNYK_ONE = {
-    "id": "SNYK-1",
-    "packageName": "flask",
-    "title": "t",
-    "version": "3.1",
-    "severity": "high",
-}
-SNYK = {"dependencyCount": 30, "vulnerabilities": [SNYK_ONE, SNYK_ONE]}
-TRIVY = {
-    "Results": [
-        {
-            "Target": "requirements.txt",
-            "Vulnerabilities": [
-                {
-                    "VulnerabilityID": "CVE-1",
-                    "PkgName": "flask",
-                    "InstalledVersion": "3.1",
-                    "Severity": "HIGH",
-                }
-            ],
-        },
-        {"Target": "Dockerfile"},
-    ]
-}
+REPORTS = Path(__file__).with_name("reports")
+"""Of the scanners that need a key; its README says where they come from."""
+
+
 SKIPPED = {"skipped": "no key: X is not set"}
 
 
@@ -134,32 +84,51 @@ def _result(body: dict[str, Any], result: dict[str, Any], name: str = "results")
     return {**body, name: [result]}
 
 
-FINDINGS: dict[str, tuple[str, Any, str]] = {
-    "bandit": ("bandit", _result(BANDIT, BANDIT_RESULT), "B605 Starting a process with a shell."),
+def real(name: str) -> Any:
+    return json.loads((REPORTS / f"{name}.json").read_text())
+
+
+FINDINGS: dict[str, tuple[Any, list[str]]] = {
+    "bandit": (
+        _result(BANDIT, BANDIT_RESULT),
+        ["B605 Starting a process with a shell. (src/mltrading/app.py:12)"],
+    ),
     "semgrep": (
-        "semgrep",
         _result(SEMGREP, SEMGREP_RESULT),
-        "subprocess-shell: A shell reads. (delivery/errors.py:1)",
+        ["subprocess-shell: A shell reads. (delivery/errors.py:1)"],
     ),
     "pip-audit": (
-        "pip-audit",
         {"dependencies": [{"name": "flask", "version": "3.1", "vulns": [VULNERABILITY]}]},
-        "PYSEC-2026-1 in flask 3.1",
+        ["PYSEC-2026-1 in flask 3.1 (flask 3.1)"],
     ),
-    "safety": ("safety", SAFETY, "Safety 70001 in flask"),
-    "snyk": ("snyk", SNYK, "SNYK-1 in flask: t"),
-    "trivy": ("trivy", TRIVY, "CVE-1 in flask"),
+    "safety": (
+        real("safety"),
+        ["Safety 51340 in django (django==1.8.0)", "Safety 25714 in django (django==1.8.0)"],
+    ),
+    "snyk": (
+        real("snyk"),
+        [
+            "SNYK-PYTHON-NLTK-460224 in nltk: Arbitrary File Write via Archive Extraction"
+            " (Zip Slip) (nltk 3.3)"
+        ],
+    ),
+    "trivy": (
+        real("trivy"),
+        [
+            "CVE-2019-14806 in Werkzeug (requirements.txt: Werkzeug 0.11)",
+            "CVE-2020-28724 in Werkzeug (requirements.txt: Werkzeug 0.11)",
+        ],
+    ),
 }
 
 
-@pytest.mark.parametrize("case", FINDINGS)
-def test_a_finding_closes_it(reports: Path, case: str) -> None:
-    name, body, said = FINDINGS[case]
-    put(reports, name, body)
+@pytest.mark.parametrize("scanner", FINDINGS)
+def test_a_finding_closes_it(reports: Path, scanner: str) -> None:
+    body, said = FINDINGS[scanner]
+    put(reports, scanner, body)
     verdict = judged(reports)
-    assert len(verdict.faults) == 1
-    assert said in verdict.faults[0]
-    assert [one.scanner for one in verdict.open] == [name]
+    assert verdict.faults == said
+    assert {one.scanner for one in verdict.open} == {scanner}
 
 
 BAD: dict[str, Callable[[Path], object]] = {
@@ -196,8 +165,9 @@ NOTHING_AUDITED = {
     "semgrep": {"errors": [], "paths": {"scanned": []}, "results": []},
     "pip-audit": {"dependencies": []},
     "safety": {"scan_results": {"projects": []}},
-    "snyk": {"dependencyCount": 0, "vulnerabilities": []},
-    "trivy": {"Results": []},
+    "snyk": real("snyk-nothing"),
+    "trivy": real("trivy-no-packages"),
+    "trivy without a target": {"SchemaVersion": 2, "ArtifactName": "."},
 }
 
 
@@ -231,7 +201,7 @@ def test_an_identity_moves_with_its_line_and_changes_with_its_code(reports: Path
 
 
 def accept(reports: Path, until: date) -> security_gate.Verdict:
-    put(reports, "pip-audit", FINDINGS["pip-audit"][1])
+    put(reports, "pip-audit", FINDINGS["pip-audit"][0])
     return judged(reports, Accepted("pip-audit:flask:PYSEC-2026-1", "not reached by us", until))
 
 
@@ -326,7 +296,12 @@ def test_a_scanner_that_writes_nothing_leaves_its_last_words(tmp_path: Path) -> 
         findings.read([one for one in findings.SCANNERS if one.name == "snyk"][0], report.parent)
 
 
-def test_a_scanner_that_is_not_installed_fails_the_gate(tmp_path: Path) -> None:
+def test_a_scanner_that_can_not_be_had_fails_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = tmp_path / "pinned.json"
+    nothing.write_text("{}")
+    monkeypatch.setattr(scanner_programs, "PINNED", nothing)
     (scanner,) = [one for one in findings.SCANNERS if one.name == "trivy"]
     report = tmp_path / "trivy.json"
     outcome = security.scan(scanner, report, {"TRIVY_TOKEN": "k", "PATH": str(tmp_path)})
@@ -340,3 +315,63 @@ def test_a_scanner_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     outcome, report = snyk(tmp_path, f"{WRITES}\nimport signal\nsignal.pause()", SNYK_TOKEN="k")
     assert outcome.startswith("broken off after")
     assert "failed" in json.loads(report.read_text())
+
+
+UNREACHED = (
+    "ended with 1, no report, saying: x not found on PyPI and could not be audited: x (1.0)",
+    "ended with 1, no report, saying: Max retries exceeded with url: /pypi/dash/json",
+    "ended with 1, no report, saying: Failed to resolve 'pypi.org'",
+    "broken off after 100 s",
+    "ended with 1, no report, saying: 503 Server Error: Service Unavailable",
+)
+
+
+@pytest.mark.parametrize("why", UNREACHED)
+def test_on_a_laptop_data_that_can_not_be_reached_are_told_and_are_no_fault(
+    reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], why: str
+) -> None:
+    put(reports, "pip-audit", {"failed": why})
+    for name in ("snyk", "trivy"):
+        (reports / f"{name}.json").unlink()
+    nothing = tmp_path / "accepted.json"
+    nothing.write_text("[]")
+    words = ["security-gate", "--folder", str(reports), "--accepted", str(nothing)]
+    assert main([*words, "--at-hand"]) == 0
+    shown = capsys.readouterr().out
+    assert f"| pip-audit | - | - | - | skipped: it failed: {why} |" in shown
+    assert "snyk" not in shown and "| bandit | 1 file | 0 | 0 | clean |" in shown
+    assert main(words) == 1  # as CI asks
+
+
+@pytest.mark.parametrize(
+    ("scanner", "body"),
+    [
+        ("pip-audit", {"failed": "ended with 2, no report, saying: unrecognized arguments: -S"}),
+        ("pip-audit", {"dependencies": []}),
+        (
+            "pip-audit",
+            {"dependencies": [{"name": "flask", "version": "3", "vulns": [VULNERABILITY]}]},
+        ),
+        ("bandit", {"failed": "broken off after 100 s"}),
+        ("semgrep", {**SEMGREP, "paths": {"scanned": []}}),
+    ],
+)
+def test_on_a_laptop_all_else_closes_it(reports: Path, scanner: str, body: Any) -> None:
+    put(reports, scanner, body)
+    verdict = security_gate.judge(reports, [], TODAY, at_hand=True)
+    assert len(verdict.faults) == 1, verdict.rows
+
+
+def test_at_hand_runs_just_what_a_laptop_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, float | None] = {}
+
+    def scan(scanner: findings.Scanner, report: Path, patience: float | None = None) -> str:
+        asked[scanner.name] = patience
+        return "ended with 0"
+
+    monkeypatch.setattr(security, "scan", scan)
+    assert main(["security", "--at-hand", "--folder", str(tmp_path)]) == 0
+    assert set(asked) == {"bandit", "semgrep", "pip-audit", "safety"}
+    assert set(asked.values()) == {security.SHORT_SECONDS}

@@ -18,13 +18,13 @@ PLANTED = Path(__file__).parent / "planted"
 CASES = sorted(PLANTED.glob("*_cases.*"))
 
 
-def planted() -> set[tuple[str, str, int]]:
-    """File, rule and line of everything that has to be found."""
+def planted(kind: str = "bad") -> set[tuple[str, str, int]]:
+    """File, rule and line of everything that has to be found, or (good) must not be."""
     return {
         (path.name, marked[1], number + 1)
         for path in CASES
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if (marked := re.search(r"(?:#|//) bad: ([\w-]+)", line))
+        if (marked := re.search(rf"(?:#|//) {kind}: ([\w-]+)", line))
         and marked[1] != "RULE"  # the files' own first lines
     }
 
@@ -50,12 +50,13 @@ def test_the_rules_find_what_is_planted_and_nothing_else(tmp_path: Path) -> None
     }
     assert found - planted() == set()
     assert planted() - found == set()
+    assert not {case[::2] for case in found} & {case[::2] for case in planted("good")}
 
 
-def test_every_rule_has_a_planted_case() -> None:
+def test_every_rule_has_a_planted_case_and_a_clean_one() -> None:
     rules = {
         rule["id"]
         for path in (ROOT / RULES).glob("*.yml")
         for rule in yaml.safe_load(path.read_text())["rules"]
     }
-    assert rules == {rule for _, rule, _ in planted()}
+    assert rules == {rule for _, rule, _ in planted()} == {rule for _, rule, _ in planted("good")}

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.tools
 FOLDER = ROOT / "deploy" / "terraform"
 CONDITION = re.compile(r"condition\s*=(.*?)\n\s*error_message = ", re.DOTALL)
 DECIDED = {  # what only the policy says: resource type -> attributes
-    "heroku_app": {"name", "region", "config_vars"},
+    "heroku_app": {"name", "region", "config_vars", "sensitive_config_vars"},
     "heroku_pipeline_coupling": {"stage"},
     "heroku_addon": {"plan"},
     "heroku_addon_attachment": {"addon_id"},

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from mltrading.app import create_app
-from mltrading.settings import load_settings
 from tests.test_delivery.github_fake import NAME, OWNER, TOKEN, GitHub, required_reviewers, user
 from tests.test_delivery.github_schema import make
 from tests.test_delivery.heroku_fake import KEY, Fake
@@ -18,6 +16,7 @@ from tests.test_delivery.heroku_fake import serving as heroku
 from tests.test_delivery.heroku_world import World, seeded
 from tests.test_delivery.releases import Release, Sent, listening, said
 from tests.test_delivery.scripted_server import Reply, Script, scripted
+from tests.test_delivery.signing import EMAIL, PASSWORD, make_account, staging
 from tests.test_delivery.workflow_run import Repository, Run, dispatched
 
 pytestmark = [pytest.mark.tools, pytest.mark.database]
@@ -75,6 +74,8 @@ class Platform:
                 "HEROKU_API_KEY": KEY,
                 "GITHUB_TOKEN": TOKEN,
                 "SLACK_WEBHOOK": f"{self.slack.url}/services/T/B/x",
+                "SMOKE_EMAIL": EMAIL,
+                "SMOKE_PASSWORD": PASSWORD,
                 "SMTP_URL": "",
                 "PAGERDUTY_KEY": "",
             },
@@ -87,7 +88,7 @@ class Platform:
                 "SMOKE_HOST": self.sites,
             },
         )
-        assert KEY not in done.log and TOKEN not in done.log
+        assert not {one for one in (KEY, TOKEN, PASSWORD) if one in done.log}
         return done
 
     def told(self) -> str:
@@ -101,10 +102,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 @pytest.fixture(scope="module")
 def application(small_market_url: str, tmp_path_factory: pytest.TempPathFactory) -> Release:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLTRADING_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("ENVIRONMENT", "development")
-        return Release(create_app(load_settings(), small_market_url).server)
+    make_account(small_market_url)
+    return Release(staging(small_market_url, tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture

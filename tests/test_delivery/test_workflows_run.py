@@ -48,7 +48,7 @@ def main(repository: Repository) -> Run:
 
 def assert_nothing_deployed(run: Run) -> None:
     assert not [command.words for command in run.commands if PLATFORM_KEYS & command.secrets]
-    assert not [name for name in run.results() if "deploy" in name or name == "attest"]
+    assert not [name for name in run.results() if "deploy" in name or name in ("attest", "publish")]
 
 
 def assert_stopped(run: Run) -> None:
@@ -67,7 +67,7 @@ def test_push_to_main_runs_every_gate_once_and_then_goes_to_production(main: Run
         f"deploy-production/{job}" for job in ("stage", "integration", "production", "report")
     ]
     assert main.passed
-    assert set(main.results()) == {*GATES, "issues", "check", "attest", *deployed}
+    assert set(main.results()) == {*GATES, "issues", "check", "attest", "publish", *deployed}
     assert set(main.results().values()) == {"success"}
     for command in [*GATES.values(), "make regression BROWSER=chromium"]:
         assert main.words().count(command) == 1
@@ -93,14 +93,17 @@ def test_push_to_main_runs_every_gate_once_and_then_goes_to_production(main: Run
 
 def test_secrets_are_seen_by_the_commands_that_need_them_alone(main: Run) -> None:
     told = frozenset({"SLACK_WEBHOOK", "SMTP_URL", "PAGERDUTY_KEY"})
+    visit = frozenset({"SMOKE_EMAIL", "SMOKE_PASSWORD"})
     key, token = PLATFORM_KEYS, frozenset({"GITHUB_TOKEN"})
     needed = {
-        "make security": frozenset({"SECURITY_TOKEN"}),
+        "make security": frozenset({"SECURITY_TOKEN", "SNYK_TOKEN", "TRIVY_TOKEN"}),
         "python -m delivery issues": token,
         "python -m delivery build": key,
         "python -m delivery url": key,
         "python -m delivery gate": token,
-        "python -m delivery promote": key | told,
+        "python -m delivery promote": key | visit | told,
+        "python -m delivery smoke": visit,
+        "make test-deployed": visit,
         "python -m delivery notify": told,
         "python -m delivery metrics": token,
     }
@@ -113,8 +116,9 @@ def test_push_to_develop_runs_every_gate_and_then_goes_to_staging(repository: Re
     run = repository.run("ci.yml", "push", pushed("develop"))
     deployed = [f"deploy-staging/{job}" for job in ("deploy", "integration", "report")]
     assert run.passed
-    assert set(run.results()) == {*GATES, "check", *deployed}
-    assert_in_order(run, "check", *deployed)
+    assert set(run.results()) == {*GATES, "check", "publish", *deployed}
+    assert_in_order(run, "check", "publish", *deployed)
+    assert run.words("publish") == []  # Heroku builds by itself
     assert run.words("deploy") == [
         "python -m delivery build",
         "python -m delivery url staging",

@@ -32,6 +32,7 @@ GATE = {"actions": "read", "checks": "read", **READ}
 MORE_THAN_READING: dict[tuple[str, str], dict[str, str]] = {
     (CI, "issues"): {"issues": "write", **READ},
     (CI, "check"): {},
+    (CI, "publish"): {"packages": "write", **READ},
     (CI, "attest"): {"attestations": "write", "id-token": "write"},
     (CI, "deploy-staging"): GATE,
     (CI, "deploy-production"): GATE,
@@ -40,18 +41,22 @@ MORE_THAN_READING: dict[tuple[str, str], dict[str, str]] = {
     (PRODUCTION, "report"): GATE,
 }
 KEY = {"HEROKU_API_KEY", "KUBE_TOKEN"}
+VISIT = {"SMOKE_EMAIL", "SMOKE_PASSWORD"}
 TELL = {"PAGERDUTY_KEY", "SLACK_WEBHOOK", "SMTP_URL"}
 SECRETS: dict[tuple[str, str], set[str]] = {
-    (CI, "security"): {"SECURITY_TOKEN"},
-    (CI, "deploy-staging"): KEY | TELL,
-    (CI, "deploy-production"): KEY | TELL,
+    (CI, "security"): {"SECURITY_TOKEN", "SNYK_TOKEN", "TRIVY_TOKEN"},
+    (CI, "publish"): {"KUBE_REGISTRY_TOKEN"},
+    (CI, "deploy-staging"): KEY | VISIT | TELL,
+    (CI, "deploy-production"): KEY | VISIT | TELL,
     (CI, "report"): TELL,
-    (STAGING, "deploy"): KEY,
+    (STAGING, "deploy"): KEY | VISIT,
+    (STAGING, "integration"): VISIT,
     (STAGING, "report"): TELL,
-    (PRODUCTION, "stage"): KEY,
-    (PRODUCTION, "production"): KEY | TELL,
+    (PRODUCTION, "stage"): KEY | VISIT,
+    (PRODUCTION, "integration"): VISIT,
+    (PRODUCTION, "production"): KEY | VISIT | TELL,
     (PRODUCTION, "report"): TELL,
-    (ROLLBACK, "rollback"): KEY | TELL,
+    (ROLLBACK, "rollback"): KEY | VISIT | TELL,
 }
 ENVIRONMENTS = {
     (STAGING, "deploy"): "${{ github.event_name == 'workflow_dispatch'"
@@ -65,11 +70,16 @@ GROUPS = {
     (PRODUCTION, "stage"): "deploy-staging",
     (PRODUCTION, "production"): "deploy-production",
 }
-DEPLOYS_ON = {
-    "deploy-staging": "github.event_name == 'push' && github.ref == 'refs/heads/develop'",
-    "deploy-production": "github.event_name == 'push' && github.ref == 'refs/heads/main'",
+PUSHED = "github.event_name == 'push'"
+AFTER = {
+    "publish": ("check", PUSHED),
+    "deploy-staging": ("publish", f"{PUSHED} && github.ref == 'refs/heads/develop'"),
+    "deploy-production": ("publish", f"{PUSHED} && github.ref == 'refs/heads/main'"),
 }
-NO_GATES = {"check", "issues", "attest", "report", *DEPLOYS_ON}
+"""What comes after `check`: the job it waits for, and when. None has a status of its own in its
+condition, and none is skipped on a push: GitHub skips what comes after a skipped job, however far,
+in called workflows too (actions/runner#2205), which act does not."""
+NO_GATES = {"check", "issues", "attest", "report", *AFTER}
 LONGEST_MINUTES = 40
 USES = re.compile(r"^ *(?:- )?uses: (?P<what>\S+)(?: # (?P<version>v\S+))?$", re.MULTILINE)
 
@@ -175,8 +185,8 @@ def gates(ci: dict[Any, Any]) -> Iterator[str]:
     for name in set(jobs) - NO_GATES:
         if "if" in jobs[name] or "continue-on-error" in jobs[name]:
             yield f"gates: {name} may be skipped or may fail"
-    for name, condition in DEPLOYS_ON.items():
-        if jobs[name].get("needs") != "check" or jobs[name].get("if") != condition:
+    for name, (needs, condition) in AFTER.items():
+        if jobs[name].get("needs") != needs or jobs[name].get("if") != condition:
             yield f"gates: {name} runs on {jobs[name].get('if')} after {jobs[name].get('needs')}"
     grouped = ci["concurrency"]
     if "github.run_id" not in grouped["group"] or "github.ref" in grouped["group"]:

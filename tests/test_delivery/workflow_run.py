@@ -29,8 +29,13 @@ SECRETS = {
     "HEROKU_API_KEY": "stand-in-of-the-platform-key",
     "KUBE_TOKEN": "stand-in-of-the-other-platform-key",
     "GITHUB_TOKEN": "stand-in-of-the-token",
+    "KUBE_REGISTRY_TOKEN": "stand-in-of-the-registry-key",
     "SECURITY_TOKEN": "stand-in-of-the-scanners-key",
+    "SNYK_TOKEN": "stand-in-of-another-scanners-key",
+    "TRIVY_TOKEN": "stand-in-of-a-third-scanners-key",
     "SLACK_WEBHOOK": "http://127.0.0.1:9/stand-in-of-slack",
+    "SMOKE_EMAIL": "stand-in@example.com",
+    "SMOKE_PASSWORD": "stand-in-of-the-smoke-test's-password",
     "SMTP_URL": "smtp://127.0.0.1:9",
     "PAGERDUTY_KEY": "stand-in-of-the-pager-key",
 }
@@ -93,7 +98,7 @@ class Repository:
         self.state = folder / "state"
         self.folder.mkdir(parents=True)
         shutil.copytree(ROOT / ".github", self.folder / ".github")
-        for name in ("delivery", "src", "static", "alerting.yml", "pyproject.toml"):
+        for name in ("alerting.yml", "delivery", "deploy", "pyproject.toml", "src", "static"):
             (self.folder / name).symlink_to(ROOT / name)
         self._git("init", "--quiet", "--template=", "--initial-branch", "main")
         self._git("add", "--all")
@@ -110,20 +115,33 @@ class Repository:
         assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {workflow}"
         path.write_text(text.replace(old, new))
 
+    def own(self, *names: str) -> None:
+        """Have copies of these instead of links, so that what runs takes this for its root."""
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+            if (ROOT / name).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
+            else:
+                shutil.copy(ROOT / name, self.folder / name)
+
     def run(
         self,
         workflow: str,
         event: str,
         payload: Mapping[str, Any],
         *,
+        job: str | None = None,
         failing: Collection[str] = (),
         real: Collection[str] = (),
         rows: Sequence[Mapping[str, Any]] = ONE_ROW,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Run:
-        """Run a workflow file for an event. A command that begins with one of `failing` fails;
-        `python -m delivery VERB` is the real one for each verb of `real`, in `environment`."""
+        """Run a workflow file for an event, or one `job` of it. A command that begins with one of
+        `failing` fails; `python -m delivery VERB` is the real one for each verb of `real`, and
+        `make TARGET` for each "make TARGET", in `environment`."""
         self._begin(failing, real, rows)
         settings = "".join(
             f"{name}={quote(value)}\n" for name, value in (environment or {}).items()
@@ -138,8 +156,11 @@ class Repository:
             if name != "actions/checkout":  # act does that one itself
                 folder = STAND_INS / name.partition("/")[2]
                 command += ["--local-repository", f"{name}@{action['sha']}={folder}"]
+        command += ["--job", job] if job else []
         for name, value in {**SECRETS, **(secrets or {})}.items():
             command += ["--secret", f"{name}={value}"]
+        for name, value in (variables or {}).items():
+            command += ["--var", f"{name}={value}"]
         answer = subprocess.run(
             command,
             cwd=self.folder,
@@ -160,6 +181,10 @@ class Repository:
         shutil.rmtree(self.state, ignore_errors=True)
         (self.state / "artifacts").mkdir(parents=True)
         (self.state / "commands").touch()
+        (self.state / "bin").mkdir()
+        python = self.state / "bin" / "python"  # what the Makefile takes for that of .venv
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
         (self.state / "fail").write_text("".join(f"{words}\n" for words in failing))
         (self.state / "real").write_text("".join(f"{verb}\n" for verb in real))
         (self.state / "rows").write_text(json.dumps(rows))
@@ -174,6 +199,7 @@ class Repository:
             "XDG_CACHE_HOME": str(self.state / "cache"),
             "STAND_IN": str(self.state),
             "STAND_IN_PYTHON": sys.executable,
+            "STAND_IN_MAKE": str(shutil.which("make")),
         }
 
     def _commands(self) -> tuple[Command, ...]:

@@ -12,6 +12,8 @@ from mltrading.domain.bars import MINUTE, Bars, Times
 from mltrading.domain.calendar import Calendars
 from mltrading.domain.view import ChartView, CompareView
 from mltrading.services.market import Chart, Comparison, Market
+from mltrading.services.ports.audit import Unlogged
+from mltrading.services.reading import MarketReader
 from mltrading.utils.clock import microseconds
 from tests.factories import moment
 from tests.memory import MemoryMarket, bars_at, walk
@@ -53,8 +55,12 @@ def minutely(start: str, end: str, seed: int = 2) -> Bars:
     return bars_at(ts, walk(len(ts), seed, spread=0.0005))
 
 
+def reader(stored: MemoryMarket, now: datetime = NOW) -> MarketReader:
+    return MarketReader(stored, stored, Calendars(), FixedClock(now))
+
+
 def service(stored: MemoryMarket, now: datetime = NOW) -> Market:
-    return Market(stored, stored, Calendars(), FixedClock(now))
+    return Market(reader(stored, now), Unlogged())
 
 
 def chart(stored: MemoryMarket, query: str) -> Chart:

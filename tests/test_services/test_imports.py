@@ -23,7 +23,7 @@ from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.adapters.sources import content
 from mltrading.adapters.sources.files import LocalFiles
-from mltrading.domain.access import DEVELOPER, Actor
+from mltrading.domain.access import DEVELOPER, Actor, Scope
 from mltrading.domain.bars import Bars, Interval
 from mltrading.errors import Conflict, Forbidden, ImportFailed
 from mltrading.services import staging
@@ -62,7 +62,7 @@ def run(importer: Importer, tmp_path: Path) -> Callable[..., ImportSummary]:
 
 def stored(database: Database, code: str, interval: Interval) -> Bars:
     reader = PostgresBars(database)
-    known = reader.stored(code)
+    known = reader.stored(Scope.ALL, code)
     assert known is not None
     return reader.between(known.symbol.id, interval, -ALWAYS // 2**10, ALWAYS // 2**10)
 
@@ -309,7 +309,9 @@ def test_hostile_symbols_are_text(importer: Importer, tmp_path: Path, database: 
     rows = [f"{code},{code},2024-01-02,10,12,9,11" for code in codes]
     path.write_text("symbol,name,date,open,high,low,close\n" + "\n".join(rows))
     importer.run(DEVELOPER, [path])
-    assert {symbol.code for symbol in PostgresSymbols(database).find("", 9)} == set(codes)
+    assert {symbol.code for symbol in PostgresSymbols(database).find(Scope.ALL, "", 9)} == set(
+        codes
+    )
 
 
 def test_another_import_in_the_way_is_waited_out(

@@ -17,6 +17,8 @@ from mltrading.domain.calendar import Calendars
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.services.market import Market
 from mltrading.services.ports import Source
+from mltrading.services.ports.audit import Unlogged
+from mltrading.services.reading import MarketReader
 from tests.factories import make_symbol_details
 from tests.memory import MemoryMarket
 from tests.test_services.markets import FixedClock, daily, minutely, service
@@ -49,7 +51,10 @@ def market(database: Database) -> Market:
     with PostgresBarWriter(database).transaction() as transaction:
         for code, (interval, bars) in DATA.items():
             transaction.write(make_symbol_details(code), interval, bars, Source("test"))
-    return Market(PostgresSymbols(database), PostgresBars(database), Calendars(), FixedClock())
+    reader = MarketReader(
+        PostgresSymbols(database), PostgresBars(database), Calendars(), FixedClock()
+    )
+    return Market(reader, Unlogged())
 
 
 @pytest.fixture(scope="module")

@@ -114,12 +114,28 @@ def test_what_was_told_is_not_told_again() -> None:
     tally.add("requests", amount=3)
     tally.observe(0.3, "seconds")
     tally.change(1, "running")
-    told = tally.untold()
-    assert {entry.key for entry in told} == {("requests",), ("seconds",)}
+    assert {entry.key for entry in tally.untold()} == {("requests",), ("seconds",)}
     tally.add("requests")
-    tally.told(told)
+    tally.told()
     assert [(entry.key, entry.value) for entry in tally.untold()] == [(("requests",), 1)]
     assert value(tally, "requests") == 4
+
+
+def test_what_could_not_be_told_is_told_with_the_next() -> None:
+    tally = Tally()
+    tally.add("requests")
+    tally.untold()
+    tally.add("requests")
+    assert [entry.value for entry in tally.untold()] == [2]
+
+
+def test_sums_of_seconds_do_not_leave_crumbs_that_are_told_for_ever() -> None:
+    tally = Tally()
+    for number in range(1, 50):
+        tally.observe(0.1 / number, "seconds")
+        tally.untold()
+        tally.told()
+    assert tally.untold() == []
 
 
 def test_a_forked_child_begins_with_nothing_and_leaves_its_parents_block_alone(

@@ -16,7 +16,7 @@ variable "images" {
 }
 
 variable "database_secrets" {
-  description = "By database (production-us): the ARN of the secret whose key `url` is DATABASE_URL."
+  description = "By database (production-us): the ARN of the secret whose key `url` is DATABASE_URL, and `secret_key` SECRET_KEY."
   type        = map(string)
 }
 

@@ -7,6 +7,10 @@ terraform {
       source  = "heroku/heroku"
       version = "~> 5.3"
     }
+    random = {
+      source  = "hashicorp/random"
+      version = "~> 3.7"
+    }
   }
 }
 
@@ -23,6 +27,15 @@ resource "heroku_pipeline" "this" {
   name = module.policy.name
 }
 
+# Apps that share a database share the key that seals what is in it. The state holds it, as it holds
+# the database's address.
+resource "random_password" "key" {
+  for_each = module.policy.databases
+
+  length  = 64
+  special = false
+}
+
 resource "heroku_app" "this" {
   for_each = module.policy.deployments
 
@@ -31,6 +44,10 @@ resource "heroku_app" "this" {
 
   config_vars = {
     ENVIRONMENT = each.value.stage
+  }
+
+  sensitive_config_vars = {
+    SECRET_KEY = random_password.key[each.value.database].result
   }
 }
 

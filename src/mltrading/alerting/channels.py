@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mltrading.alerting.nodes import Nodes
+from mltrading.files import swallowed
 from mltrading.utils.message import SEVERITIES, Destination, Severity
 from mltrading.utils.text import is_address
 
@@ -35,10 +36,13 @@ ALLOWED: dict[str, tuple[Callable[[str], object], str]] = {
 def read_channels(nodes: Nodes, node: yaml.Node) -> Mapping[Severity, tuple[Destination, ...]]:
     """The destinations of every severity, in the order of the file."""
     lists = nodes.block(node, "channels", SEVERITIES)
+    # What is there first: one that is missing may stand in the wrong place.
+    there = [severity for severity in SEVERITIES if severity in lists]
+    found = {severity: _list(nodes, lists[severity], severity) for severity in there}
     for severity in SEVERITIES:
-        if severity not in lists:
+        if severity not in found:
             raise nodes.wrong(node, f"'channels.{severity}' is missing")
-    return {severity: _list(nodes, lists[severity], severity) for severity in SEVERITIES}
+    return found
 
 
 def _list(nodes: Nodes, node: yaml.Node, severity: Severity) -> tuple[Destination, ...]:
@@ -62,8 +66,5 @@ def _entry(nodes: Nodes, node: yaml.Node, place: str) -> Destination:
     fits, description = ALLOWED[kind]
     text = isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:str"
     if not text or not fits(value.value):
-        hint = ""
-        if isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:null":
-            hint = "; a text that begins with # needs quotes"
-        raise nodes.wrong(value, f"{place}: {kind} must be {description}{hint}")
+        raise nodes.wrong(value, f"{place}: {kind} must be {description}{swallowed(value)}")
     return Destination(kind, value.value)

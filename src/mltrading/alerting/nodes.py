@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mltrading.errors import ConfigurationError
+from mltrading.files import NULL, swallowed
 from mltrading.utils.text import nearest
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Nodes:
         import yaml
 
         if not isinstance(node, yaml.MappingNode):
-            raise self.wrong(node, f"{what} {must}")
+            raise self.wrong(node, f"{what} {must}{swallowed(node)}")
         found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key_node, value in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
@@ -58,15 +59,15 @@ class Nodes:
         import yaml
 
         if not isinstance(node, yaml.SequenceNode) or not node.value:
-            raise self.wrong(node, problem)
+            raise self.wrong(node, f"{problem}{swallowed(node)}")
         return list(node.value)
 
     def word(self, node: yaml.Node, what: str, must: str) -> str:
         """The text of a scalar as it was written, but for quotes."""
         import yaml
 
-        if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:null":
-            raise self.wrong(node, f"{what} must be {must}")
+        if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
+            raise self.wrong(node, f"{what} must be {must}{swallowed(node)}")
         return str(node.value).strip()
 
     def seconds(self, node: yaml.Node, what: str, least: float, most: float) -> float:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mltrading.cli.database import migrated_url
+from mltrading.cli.start import configured
 from mltrading.errors import ConfigurationError
-from mltrading.settings import load_settings
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def verify(arguments: argparse.Namespace) -> int:
     from mltrading.adapters.postgres.pool import Database
     from mltrading.services.audit import Audit
 
-    settings = load_settings()
+    settings = configured()
     file = settings.home / REMEMBERED
     with Progress() as say, migrated_url(settings, say) as url:
         kept = remembered(file)

@@ -10,13 +10,26 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
+import time
 from typing import Any
 
 from gunicorn.glogging import Logger
 
-from mltrading.settings import WEB_WORKERS
+from mltrading.cli.exposure import refuse_open
+from mltrading.cli.start import level_of
+from mltrading.errors import ConfigurationError, MLTradingError
+from mltrading.settings import WEB_WORKERS, Settings, load_settings
 from mltrading.utils import logs
+from mltrading.utils.text import one_line
+
+
+def _level() -> str:
+    """That of the settings; what is wrong with them ends the start in one line."""
+    try:
+        return level_of(load_settings().monitoring)
+    except MLTradingError as error:
+        sys.exit(f"mltrading: {one_line(str(error))}")
+
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"
 worker_class = "gthread"  # a slow query occupies one thread, and the others go on answering
@@ -27,7 +40,12 @@ timeout = 60
 graceful_timeout = 25  # platforms kill after 30 s
 keepalive = 5
 control_socket_disable = True  # it would open ~/.gunicorn/gunicorn.ctl
-loglevel = "warning"
+loglevel = _level()
+# Whether a proxy is believed is the application's to judge (MLTRADING_PROXY), and no header may say
+# what a request is for.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 
 class OurLog(Logger):
@@ -53,6 +71,9 @@ _STOPPING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 def when_ready(arbiter: Any) -> None:
     """Before the first fork."""
+    settings = load_settings()
+    for listener in arbiter.LISTENERS:
+        _refuse_open(settings, listener.sock)
     # What is loaded now is never garbage, and a collector that does not visit it leaves its
     # memory pages shared between the workers.
     gc.collect()
@@ -61,6 +82,16 @@ def when_ready(arbiter: Any) -> None:
     os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals)
     for listener in arbiter.LISTENERS:
         _limit_stalls(listener.sock)
+
+
+def _refuse_open(settings: Settings, listener: socket.socket) -> None:
+    """Not by a socket of the file system: whoever may open it is on this machine."""
+    if listener.family == socket.AF_UNIX:
+        return
+    try:
+        refuse_open(settings, listener.getsockname()[0])
+    except ConfigurationError as error:
+        raise RuntimeError(str(error)) from None  # gunicorn tells it in one line
 
 
 def _limit_stalls(listener: socket.socket) -> None:
@@ -105,11 +136,10 @@ def post_worker_init(worker: Any) -> None:
         threading.Thread(target=warm, name="warm", daemon=True).start()
 
 
-def _of_server(worker: Any, name: str) -> Callable[[], object] | None:
+def _of_server(worker: Any, name: str) -> Any:
     """What app.py left with the server under that name. Not through getattr: before its first use
     the server of wsgi.py would start a database."""
-    found: Callable[[], object] | None = vars(worker.wsgi).get("extensions", {}).get(name)
-    return found
+    return vars(worker.wsgi).get("extensions", {}).get(name)
 
 
 def worker_exit(arbiter: Any, worker: Any) -> None:
@@ -123,12 +153,17 @@ def worker_exit(arbiter: Any, worker: Any) -> None:
 
 
 def _hand_over(worker: Any) -> None:
-    """What was counted since the last time; an absent database must not keep the worker."""
-    end = _of_server(worker, "mltrading-end")
-    if end is not None:
-        last = threading.Thread(target=end, name="hand-over", daemon=True)
-        last.start()
-        last.join(HAND_OVER_SECONDS)
+    """What was counted and traced since the last time; whoever should take it and is not there must
+    not keep the worker."""
+    threads = [
+        threading.Thread(target=end, name="hand-over", daemon=True)
+        for end in _of_server(worker, "mltrading-end") or ()
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + HAND_OVER_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def on_exit(arbiter: Any) -> None:

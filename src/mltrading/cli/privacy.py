@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mltrading.cli.database import Access, migrated
+from mltrading.cli.start import configured
 from mltrading.domain.access import CONSOLE
-from mltrading.settings import Settings, load_settings
+from mltrading.settings import Settings
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def subject(text: str) -> str:
 def run_export(arguments: argparse.Namespace) -> int:
     from mltrading.services.ports.audit import Origin
 
-    with Progress() as say, opened_privacy(load_settings(), say) as privacy:
+    with Progress() as say, opened_privacy(configured(), say) as privacy:
         user_id = privacy.find(CONSOLE, arguments.email)
         found = privacy.export_of(CONSOLE, user_id, Origin())
     print(json.dumps(found, ensure_ascii=False, indent=None if arguments.json else 2))
@@ -74,7 +75,7 @@ def run_export(arguments: argparse.Namespace) -> int:
 def run_erase(arguments: argparse.Namespace) -> int:
     from mltrading.services.ports.audit import Origin
 
-    with Progress() as say, opened_privacy(load_settings(), say) as privacy:
+    with Progress() as say, opened_privacy(configured(), say) as privacy:
         user_id = privacy.find(CONSOLE, arguments.email)
         privacy.erase(CONSOLE, user_id, Origin())
     if arguments.json:
@@ -85,7 +86,7 @@ def run_erase(arguments: argparse.Namespace) -> int:
 
 
 def run_retain(arguments: argparse.Namespace) -> int:
-    with Progress() as say, opened_privacy(load_settings(), say) as privacy:
+    with Progress() as say, opened_privacy(configured(), say) as privacy:
         outcome = privacy.retain(CONSOLE, arguments.dry_run, arguments.erased, say)
     if arguments.json:
         print(json.dumps(report(outcome, arguments.dry_run)))

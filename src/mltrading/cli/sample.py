@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mltrading.cli.database import migrated_url
 from mltrading.cli.import_bars import importer
 from mltrading.cli.start import configured
-from mltrading.domain.access import DEVELOPER
+from mltrading.domain.access import DEVELOPER, Scope
 from mltrading.errors import ConfigurationError
 from mltrading.utils.clock import SystemClock, microseconds
 from mltrading.utils.progress import Progress
@@ -70,7 +70,7 @@ def load_if_empty(url: str, say: Callable[[str], None]) -> None:
 
     database = Database(url)
     try:
-        stored = PostgresSymbols(database).find("", len(COMPANIES) + 1)
+        stored = PostgresSymbols(database).find(Scope.ALL, "", len(COMPANIES) + 1)
     finally:
         database.close()
     if all(symbol.simulated for symbol in stored):

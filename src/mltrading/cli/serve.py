@@ -7,7 +7,6 @@ import errno
 import gc
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +14,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mltrading.cli.database import migrated_url
-from mltrading.cli.start import configured
+from mltrading.cli.exposure import refuse_open
+from mltrading.cli.start import configured, level_of
 from mltrading.errors import ConfigurationError
 from mltrading.settings import Settings
 from mltrading.utils.progress import Progress
@@ -23,7 +23,6 @@ from mltrading.utils.progress import Progress
 if TYPE_CHECKING:
     from flask import Flask
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 BACKLOG = 2048
 
 
@@ -48,17 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
     listener = listen(host, port)
     with ExitStack() as opened:
         opened.callback(listener.close)
+        refuse_open(settings, listener.getsockname()[0])
         with Progress() as say:
             # The database starts in processes of its own, while this one imports the dashboard.
             preparing = in_background(lambda: prepare(settings, opened, say))
             from mltrading.app import create_app
 
             server = create_app(settings, preparing.result()).server
-        if settings.environment == "development" and host not in LOOPBACK:
-            warn = f"nobody signs in in development, and {host} is open to other machines"
-            print(f"mltrading: warning: {warn}", file=sys.stderr)
         gc.enable()
-        serve(server, listener, address(host, port), settings.monitoring.level)
+        serve(server, listener, address(host, port), level_of(settings.monitoring))
     return 0
 
 
@@ -149,7 +146,7 @@ def announce_when_answering(place: tuple[str, int], url: str) -> None:
     with socket.create_connection(place[:2], timeout=60) as client:
         client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         status = client.makefile("rb").readline()
-    if b" 200 " in status:
+    if b" 200 " in status or b" 302 " in status or b" 308 " in status:  # to /login, to HTTPS
         os.write(1, f"{url}\n".encode())
     else:
         said = status.decode("latin-1").strip() or "nothing"

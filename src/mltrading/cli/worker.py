@@ -85,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 def usable_config(settings: Settings) -> FileConfig | None:
     """Who is told, where alerts are on; the channels that can not be used are named on stderr."""
     if not (settings.monitoring.enabled and settings.monitoring.alerts):
-        warn(f"monitoring.alerts is off in {settings.environment}: nothing is sent")
+        off = "alerts" if settings.monitoring.enabled else "enabled"
+        warn(f"monitoring.{off} is off in {settings.environment}: nothing is sent")
         return None
     config = build_config(settings)
     for problem in config.problems():

@@ -6,37 +6,55 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dash import Dash
-from flask import Flask, request
+from flask import Flask, Response, request
 
-from mltrading.dashboard import edge, frame, payload, registry, routing, serving, theme
+from mltrading.dashboard import edge, frame, guard, registry, routing, serving, theme
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.auth import auth_blueprint
+from mltrading.dashboard.guard import csrf
+from mltrading.dashboard.guard.visitor import Visitors
+from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.pages import PAGES
+from mltrading.dashboard.timings import SHARE
 
 if TYPE_CHECKING:
     from mltrading.services import Services
+    from mltrading.services.ports.audit import AuditTrail
+    from mltrading.services.ports.limits import RateLimiter
+
+TEMPLATES = "dashboard/auth/templates"
 
 
-def create_dashboard(services: Services, server: Flask | None = None) -> Dash:
-    """A Dash app on `server` (a new Flask app where none is given), with every page registered.
+def create_dashboard(services: Services, web: Web, limiter: RateLimiter, trail: AuditTrail) -> Dash:
+    """A Dash app with every page registered, and the guard before it. Opens no connection.
 
-    Opens no connection. Call `_setup_server()` on the result before several threads serve it.
+    Call `_setup_server()` on the result before several threads serve it, and then
+    `guard.complete.refuse_unguarded`, when all is registered that ever will be.
     """
     pages = registry.shown(PAGES, services)
-    app = _Dashboard(pages, server)
-    app.layout = lambda: frame.layout(pages, services)
+    app = _Dashboard(pages, web)
+    app.layout = lambda: frame.layout(pages, services, sign_in=web.sign_in)
     routing.register(app, services, pages)
     for page in pages:
         page.register(app, services)
-    payload.install(app)
+    visitors = None
+    if services.identity is not None:
+        visitors = Visitors(services.identity, web, pages)
+        app.server.register_blueprint(auth_blueprint(services.identity, web, visitors))
+    guard.install(app, pages, web, visitors, limiter, trail)
     return app
 
 
 class _Dashboard(Dash):
     """Dash with its document written by us: theme before paint, fingerprinted files, real 404."""
 
-    def __init__(self, pages: tuple[registry.Page, ...], server: Flask | None) -> None:
+    def __init__(self, pages: tuple[registry.Page, ...], web: Web) -> None:
         self._pages = pages
+        self._web = web
         self._assets = serving.Assets(serving.static_folder())
-        server = server or Flask("mltrading", static_folder=None)
+        server = Flask("mltrading", static_folder=None, template_folder=TEMPLATES)
+        server.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # nobody asks from another site
+        server.jinja_env.globals |= {"asset": self._assets.url, "theme": theme.current}
         serving.install(server, self._assets)
         options: dict[str, Any] = {  # Dash's own annotations refuse a server and a missing title
             "server": server,
@@ -48,14 +66,21 @@ class _Dashboard(Dash):
             "on_error": edge.on_error,
             "use_async": False,
             "add_log_handler": False,
+            "csrf_token_name": web.csrf_cookie,
+            "csrf_header_name": csrf.HEADER,
         }
         super().__init__("mltrading", **options)
 
-    def index(self, *args: Any, **kwargs: Any) -> tuple[str, int]:
-        """The document; an address that is no page's is a real 404 that still shows the frame."""
-        known = registry.find(self._pages, request.path) is not None
+    def index(self, *args: Any, **kwargs: Any) -> Response:
+        """The document. An address that is no page's is a real 404, and a page that the actor has
+        no right to a real 403; both still show the frame."""
+        page = registry.find(self._pages, request.path)
+        status = 404 if page is None else 200 if page.open_to(current_actor()) else 403
         document: str = super().index(*args, **kwargs)  # type: ignore[no-untyped-call]
-        return document, 200 if known else 404
+        response = Response(document, status)
+        if self._web.csrf:
+            csrf.hand_out(response, self._web)
+        return response
 
     def interpolate_index(self, **parts: str) -> str:  # type: ignore[override]
         page = registry.find(self._pages, request.path)
@@ -63,7 +88,7 @@ class _Dashboard(Dash):
         styles = "".join(f'<link rel="stylesheet" href="{url}">' for url in self._assets.styles)
         scripts = "".join(f'<script src="{url}"></script>' for url in self._assets.scripts)
         return f"""<!DOCTYPE html>
-<html lang="en" data-theme="{theme.current()}">
+<html lang="en" data-theme="{theme.current()}" data-timings="{self.server.config.get(SHARE, 0)}">
 <head>{parts["metas"]}
 <title>{escape(routing.page_title(page))}</title>
 <script src="{self._assets.url("js/theme.js")}"></script>

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from dash import html, set_props
+from flask import current_app, g
 
 from mltrading.dashboard.components import toast
-from mltrading.errors import DatabaseUnavailable, MLTradingError
+from mltrading.errors import DatabaseUnavailable, Forbidden, MLTradingError
 from mltrading.utils.context import current, error_id
 
 log = logging.getLogger(__name__)
+
+REFUSALS = "mltrading-refusals"  # where the guard leaves what writes refusals to the audit trail
 
 
 def on_error(error: Exception) -> None:
@@ -19,9 +23,12 @@ def on_error(error: Exception) -> None:
     Called by Dash with every exception but PreventUpdate; returns nothing, so no output changes.
     """
     if isinstance(error, DatabaseUnavailable):
-        _report_outage(error)
+        for component, props in outage_update(error).items():
+            set_props(component, props)
     elif isinstance(error, MLTradingError):
         _note("refused")
+        if isinstance(error, Forbidden):
+            current_app.extensions[REFUSALS].right(g.output, "of the service")
         set_props("toast", {"children": toast(str(error), "error")})
     else:
         number = _note("error")
@@ -38,13 +45,17 @@ def _note(failure: str) -> str:
     return error_id()
 
 
-def _report_outage(error: DatabaseUnavailable) -> None:
+def outage_update(error: DatabaseUnavailable) -> dict[str, dict[str, Any]]:
+    """The properties that change when the database is away, by component: a toast, the banner, and
+    the interval by which the page comes back (routing.py)."""
     number = _note("outage")
     log.warning("database unavailable, id %s: %s", number, error)
     text = f"The database does not answer. Your view is kept; retrying. Error id {number}"
-    set_props("toast", {"children": toast(text, "error")})
-    set_props("banner", {"children": outage_banner()})
-    set_props("outage", {"disabled": False})
+    return {
+        "toast": {"children": toast(text, "error")},
+        "banner": {"children": outage_banner()},
+        "outage": {"disabled": False},
+    }
 
 
 def outage_banner() -> html.Div:

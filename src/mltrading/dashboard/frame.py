@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, icon, visually_hidden
 from mltrading.dashboard.registry import Key, Page, on
+from mltrading.dashboard.user_menu import user_menu
 from mltrading.utils.clock import microseconds
 
 if TYPE_CHECKING:
@@ -30,14 +32,17 @@ KEYS = (
 )
 
 
-def layout(pages: tuple[Page, ...], services: Services) -> Component:
-    """The whole document at start; the router fills `page`."""
+def layout(pages: tuple[Page, ...], services: Services, *, sign_in: bool = False) -> Component:
+    """The whole document at start; the router fills `page`. The navigation shows what the actor
+    has a right to; where nobody has to sign in, the frame says so."""
+    actor = current_actor()
+    mine = tuple(page for page in pages if page.in_nav and page.open_to(actor))
     return html.Div(
         [
             html.A("Skip to content", href="#page", className="skip-link"),
             *_stores(services),
-            _rail(pages),
-            _top_bar(pages),
+            _rail(mine),
+            _top_bar(mine, [user_menu(actor) if sign_in else _nobody_signs_in()]),
             html.Div(
                 [html.Div(id="banner", role="alert"), html.Main(id="page", tabIndex="-1")],
                 id="body",
@@ -95,22 +100,27 @@ def _rail(pages: tuple[Page, ...]) -> Component:
             className="nav-link rail-link",
         )
         for page in pages
-        if page.in_nav
     ]
     return html.Nav(links, id="nav", **aria(label="Pages"))
 
 
-def _top_bar(pages: tuple[Page, ...]) -> Component:
-    links = [
-        html.A(page.name, href=page.path, className="nav-link top-link")
-        for page in pages
-        if page.in_nav
-    ]
+def _nobody_signs_in() -> Component:
+    return html.Span(
+        [html.Span("development: "), "nobody signs in"],
+        id="no-sign-in",
+        title="Whoever reaches this server may do everything. It answers this machine alone;"
+        " MLTRADING_AUTH=on turns signing in on.",
+    )
+
+
+def _top_bar(pages: tuple[Page, ...], marks: list[Component]) -> Component:
+    links = [html.A(page.name, href=page.path, className="nav-link top-link") for page in pages]
     state = html.Span([html.Span(id="clock-state"), html.Span(id="clock-next")])
     return html.Header(
         [
             _symbol_search(),
             html.Nav(links, className="top-links", **aria(label="Pages, by name")),
+            *marks,
             html.Div([state, html.Span(id="clock-time")], id="clock"),
             _icon_button("theme-toggle", "theme", "Dark or light theme (Alt Shift T)"),
             _icon_button("help-open", "keyboard", "Keyboard help (?)"),

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from dash import Dash
-from flask import Flask, request
+from flask import Flask, Response, g, request
 from werkzeug.routing import Rule
 
-from mltrading.dashboard.actor import current_actor
-from mltrading.errors import MLTradingError
+from mltrading.domain.access import Actor
 from mltrading.utils import measures, tracing
 from mltrading.utils.context import Work, current, sane_id, working
 from mltrading.utils.measures import TALLY
@@ -96,13 +94,24 @@ def install(
     # First of all, so that it is known of what the guards refuse too.
     server.before_request_funcs.setdefault(None, []).insert(0, note_route)
 
-    @server.before_request
     def note_who_asks() -> None:
-        work = current()
+        work, actor = current(), g.get("actor")
+        if work is not None and isinstance(actor, Actor):
+            work.user = actor.id
+            seen(actor.id)
+
+    server.before_request(note_who_asks)
+
+    @server.after_request
+    def note_what_was_refused(response: Response) -> Response:
+        """A guard may answer before the callback runs, and before the above."""
+        work, output = current(), g.get("output")
         if work is not None:
-            with suppress(MLTradingError):  # nobody signed in
-                work.user = current_actor().id
-                seen(work.user)
+            if not work.user:
+                note_who_asks()
+            if output in app.callback_map:
+                work.callback = callback_name(output)
+        return response
 
 
 def route_of(rule: Rule | None, path: str, pages: frozenset[str]) -> str:

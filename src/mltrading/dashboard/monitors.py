@@ -6,14 +6,12 @@ A monitor shows METRICS_TOKEN; an administrator may look at /health/full too.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 from flask import Flask, Response, jsonify, request
 
-from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.exposition import CONTENT_TYPE, exposition
 from mltrading.dashboard.full_health import report
-from mltrading.domain.access import Permission
-from mltrading.errors import MLTradingError
 from mltrading.services.health import Running
 from mltrading.services.ports.operations import Machine
 from mltrading.services.vitals import Vitals
@@ -24,9 +22,15 @@ UNCACHED = {"Cache-Control": "no-store"}
 
 
 def install(
-    server: Flask, vitals: Vitals, machine: Machine, running: Running, token: str | None
+    server: Flask,
+    vitals: Vitals,
+    machine: Machine,
+    running: Running,
+    token: str | None,
+    administrator: Callable[[], bool],
 ) -> None:
-    """The two addresses. Without a token there is no /metrics."""
+    """The two addresses. Without a token there is no /metrics. `administrator`: whether the session
+    of the request is one's."""
 
     @server.get("/metrics")
     def metrics() -> Response:
@@ -41,7 +45,8 @@ def install(
 
     @server.get("/health/full")
     def full() -> Response:
-        refused = None if _administrator() else _refusal(token, hidden=False)
+        session = "Authorization" not in request.headers and administrator()
+        refused = None if session else _refusal(token, hidden=False)
         if refused is not None:
             return refused
         body = report(vitals.read(), TALLY.everyone().entries, running)
@@ -63,13 +68,6 @@ def _refusal(token: str | None, *, hidden: bool = True) -> Response | None:
     if token is None or not hmac.compare_digest(given.strip().encode(), token.encode()):
         return _text("wrong token", 403)
     return None
-
-
-def _administrator() -> bool:
-    try:
-        return current_actor().may(Permission.MODIFY_SETTINGS)
-    except MLTradingError:  # nobody signed in
-        return False
 
 
 def _text(line: str, status: int) -> Response:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from dash import Dash
 from dash.development.base_component import Component
 
+from mltrading.domain.access import Actor, Permission
+
 if TYPE_CHECKING:
     from mltrading.services import Services
 
@@ -33,6 +35,9 @@ class Page:
     unless `address["path"]` is its own path. `icon` names a class of static/css/icons.css.
     `graphs` says whether it draws any, so that plotly.js is fetched along with the page.
     `feature`, where given, is the name of the flag of `services.features` that shows the page.
+    `permission`, where given, is what an actor needs to see it, in the navigation too; the page's
+    callbacks say so themselves (`guarded`). `signed_in`: only where users sign in is there such a
+    page.
     """
 
     path: str
@@ -45,11 +50,19 @@ class Page:
     keys: tuple[Key, ...] = ()
     feature: str | None = None
     graphs: bool = True
+    permission: Permission | None = None
+    signed_in: bool = False
+
+    def open_to(self, actor: Actor) -> bool:
+        return self.permission is None or actor.may(self.permission)
 
 
 def shown(pages: tuple[Page, ...], services: Services) -> tuple[Page, ...]:
-    """The pages that this deployment's features allow."""
-    return tuple(page for page in pages if on(page.feature, services))
+    """The pages that this deployment's features allow; those of accounts where there are some."""
+    signing = services.identity is not None
+    return tuple(
+        page for page in pages if on(page.feature, services) and (signing or not page.signed_in)
+    )
 
 
 def on(feature: str | None, services: Services) -> bool:

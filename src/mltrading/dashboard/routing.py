@@ -9,13 +9,16 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from mltrading.dashboard import not_found, registry
+from mltrading.dashboard import forbidden, not_found, registry
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, data, simulated_mark, toast
 from mltrading.dashboard.frame import MAX_SEARCH
+from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.registry import Page
+from mltrading.domain.access import Permission
 from mltrading.domain.bars import Symbol
-from mltrading.errors import DatabaseUnavailable
+from mltrading.errors import DatabaseUnavailable, Forbidden
+from mltrading.utils.measures import page_shown
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -64,6 +67,7 @@ def _register_router(app: Dash, services: Services, pages: tuple[Page, ...]) -> 
         Input("address", "data"),
         State("page-shown", "data"),
     )
+    @guarded(Access.SIGNED_IN)
     def route(address: Any, shown: Any) -> tuple[Component, str, str]:
         if not isinstance(address, dict):
             raise PreventUpdate
@@ -73,6 +77,9 @@ def _register_router(app: Dash, services: Services, pages: tuple[Page, ...]) -> 
         page = registry.find(pages, path)
         if page is None:
             return not_found.layout(path), path, page_title(None)
+        if page.permission and not page.open_to(current_actor()):
+            return forbidden.layout(page.permission), path, page_title(page)
+        page_shown(path)
         return page.layout(services, search), path, page_title(page)
 
 
@@ -82,6 +89,7 @@ def _register_search(app: Dash, services: Services) -> None:
         Input("search-text", "data"),
         prevent_initial_call=True,
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def suggest(search: Any) -> list[Component]:
         found = services.market.find(current_actor(), _text(search), SUGGESTIONS)
         return [_option(symbol, position) for position, symbol in enumerate(found)]
@@ -91,6 +99,7 @@ def _register_search(app: Dash, services: Services) -> None:
         Input("search-enter", "data"),
         prevent_initial_call=True,
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def enter(search: Any) -> Any:
         """The exact code first, else what the list would show on top."""
         text = _text(search)
@@ -133,6 +142,7 @@ def _register_retry(app: Dash, services: Services) -> None:
         Input("outage", "n_intervals"),
         prevent_initial_call=True,
     )
+    @guarded(Access.SIGNED_IN)
     def retry(tries: Any) -> tuple[bool, None, list[Component], dict[str, Any]]:
         """While the database is away (edge.py started the interval): ask, and come back."""
         if not isinstance(tries, int) or tries < 1:
@@ -141,4 +151,6 @@ def _register_retry(app: Dash, services: Services) -> None:
             services.market.find(current_actor(), "", 1)
         except DatabaseUnavailable:
             raise PreventUpdate from None  # the banner already says so
+        except Forbidden:
+            pass  # the guard has read the session, so the database answers
         return True, None, toast("The database answers again"), {"ask": True, "n": tries}

@@ -160,6 +160,7 @@ def _compressible(response: Response) -> bool:
         response.status_code in (200, 404)
         and "Content-Encoding" not in response.headers
         and request.method != "HEAD"
+        and request.blueprint != "auth"  # its length must not tell of the token in it (BREACH)
         and (response.mimetype or "").startswith(_COMPRESSIBLE)
         and not (response.is_streamed and not response.direct_passthrough)
     )

@@ -7,7 +7,7 @@ without an offset they are UTC. They win over `range`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal
@@ -129,6 +129,14 @@ class ChartView:
             indicators=specs,
         )
         return view, fields.problems + refused
+
+    def basic(self) -> tuple[ChartView, list[str]]:
+        """The view as candles on a linear scale without indicators, and which of its fields that
+        leaves out, by their names in the URL."""
+        basic = replace(self, kind="candles", scale="linear", indicators=())
+        fields = {"type": "kind", "scale": "scale", "indicators": "indicators"}
+        left_out = [name for name, at in fields.items() if getattr(self, at) != getattr(basic, at)]
+        return basic, left_out
 
     def to_query(self) -> str:
         """The canonical query string, without `?`; what has its default value is left out."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
+    from mltrading.services.accounts import Accounts
     from mltrading.services.audit import Audit
+    from mltrading.services.exports import Exports
     from mltrading.services.health import Health
+    from mltrading.services.identity import Identity
     from mltrading.services.market import Market
+    from mltrading.services.operations import Operations
     from mltrading.services.privacy import Privacy
+    from mltrading.services.vitals import Vitals
     from mltrading.utils.clock import Clock
 
 
@@ -29,12 +35,20 @@ class Features(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All of them, joined by app.py and handed to whoever draws the answers."""
+    """All of them, joined by app.py and handed to whoever draws the answers. `identity` is None
+    where nobody signs in. `in_force`: (setting, value, where it comes from), no secret among them.
+    """
 
     market: Market
+    exports: Exports
     health: Health
+    identity: Identity | None
+    accounts: Accounts
     audit: Audit
     privacy: Privacy
+    vitals: Vitals
+    operations: Operations
     features: Features
     calendars: Calendars
     clock: Clock
+    in_force: Sequence[tuple[str, str, str]]

@@ -21,6 +21,7 @@ from mltrading.services.ports.audit import (
 )
 from mltrading.services.trail import AuditVerdict, judge
 from mltrading.utils.clock import Clock
+from mltrading.utils.monitoring import monitor_verbs
 
 PAGE_ROWS = 50
 LAST_PAGE = 1000
@@ -40,6 +41,7 @@ class AuditPage:
     more: bool
 
 
+@monitor_verbs("audit")
 class Audit:
     """Everything that may be asked of the trail."""
 

@@ -25,7 +25,7 @@ from mltrading.services.windows import (
 )
 
 LOADED = 1500
-"""A chart never carries more bars than this, padding included."""
+"""A chart on screen never carries more bars than this, padding included."""
 VISIBLE = 1300
 """So many may be visible, which leaves padding to pan into."""
 OPENING = 250
@@ -34,6 +34,17 @@ NEAREST = 100
 """Bars shown before a window that turned out to lie in a hole of the data."""
 MIN_PADDING = 200
 DEFAULT_RANGE = Range.Y1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many bars a chart may carry: in its window, and with padding."""
+
+    visible: int
+    loaded: int
+
+
+SCREEN = Limits(VISIBLE, LOADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,9 @@ class Chart:
     notes: list[str] = field(default_factory=list)
 
 
-def build(view: ChartView, source: Source, calendar: Calendar | None, now: int) -> Chart:
+def build(
+    view: ChartView, source: Source, calendar: Calendar | None, now: int, limits: Limits = SCREEN
+) -> Chart:
     """The chart of the source's symbol as `view` asks for it, at the moment `now` (µs UTC)."""
     symbol = source.known.symbol
     if not source.stored:
@@ -121,8 +134,8 @@ def build(view: ChartView, source: Source, calendar: Calendar | None, now: int) 
     candidates, notes = _candidates(view.interval, source, symbol)
     window, moved = _window(view, candidates[0], source)
     covering = [i for i in candidates if source.covers(i, window)] or candidates[-1:]
-    interval, visible = source.finest(covering, window, VISIBLE)
-    shape = Shape(visible, MIN_PADDING, LOADED, _warm_up(view, interval))
+    interval, visible = source.finest(covering, window, limits.visible)
+    shape = Shape(visible, MIN_PADDING, limits.loaded, _warm_up(view, interval))
     found = load(source, interval, window, shape, now)
     notes += moved
     if found.first == found.last:
@@ -130,7 +143,8 @@ def build(view: ChartView, source: Source, calendar: Calendar | None, now: int) 
         window = Window(source.newest_start(interval, window.end, NEAREST), window.end)
         found = load(source, interval, window, replace(shape, visible=NEAREST), now)
     if view.interval and interval is not candidates[0]:
-        notes.append(_coarser(source, interval, candidates[0], candidates[0] in covering))
+        crowded = limits.visible if candidates[0] in covering else 0
+        notes.append(_coarser(source, interval, candidates[0], crowded))
     bars = found.bars[found.begin : found.stop]
     series = source.series(interval)
     return Chart(
@@ -214,9 +228,11 @@ def _hole(source: Source, interval: Interval, window: Window) -> str:
     return f"No bars in the window asked for; the nearest are of {' and '.join(dates)}."
 
 
-def _coarser(source: Source, shown: Interval, asked: Interval, covered: bool) -> str:
-    if covered:
-        return f"Shown as {shown.value}: the window holds over {VISIBLE} bars of {asked.value}."
+def _coarser(source: Source, shown: Interval, asked: Interval, crowded: int) -> str:
+    """Why bars coarser than asked for are shown: there are over `crowded`, or, where that is 0,
+    none for a part of the window."""
+    if crowded:
+        return f"Shown as {shown.value}: the window holds over {crowded} bars of {asked.value}."
     series = source.series(asked)
     span = f"{date_text(series.first_ts)} to {date_text(series.last_ts)}"
     return f"Shown as {shown.value}: bars of {asked.value} reach from {span}."

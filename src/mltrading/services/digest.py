@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from mltrading.domain.access import WORKER, Actor, Permission
+from mltrading.domain.access import WORKER, Actor, Permission, Scope
 from mltrading.domain.calendar import Calendars
 from mltrading.domain.trust import staleness
 from mltrading.services.ports import Channel, DayBook, DayFacts, Symbols
@@ -147,7 +147,7 @@ class DailyDigest:
         """What is known of that time; the totals are kept as those of the day of `until`."""
         actor.require(Permission.VIEW_ALL_DATA)
         facts = self._book.facts(since, until)
-        latest = self._symbols.latest()
+        latest = self._symbols.latest(Scope.ALL)
         now = microseconds(self._clock.now())
         stale = []
         for one in latest:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
-from mltrading.domain.access import Actor, Permission
+from mltrading.domain.access import DEVELOPER, Actor
 from mltrading.domain.bars import Symbol
-from mltrading.domain.calendar import Calendars
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
-from mltrading.errors import InvalidView, UnknownSymbol
-from mltrading.services import charting, comparing, overview
 from mltrading.services.charting import Chart, DataTrust, IndicatorLines, Quote
 from mltrading.services.comparing import CompareLine, CompareMetrics, Comparison
-from mltrading.services.derived import Derived
 from mltrading.services.overview import GroupCount, Overview, OverviewRow
-from mltrading.services.ports import BarReader, Symbols
-from mltrading.services.windows import Source
-from mltrading.utils.clock import Clock, microseconds
+from mltrading.services.ports.audit import HowSeen, ViewLog
+from mltrading.services.reading import MarketReader
+from mltrading.utils.monitoring import monitor_verbs
 
 __all__ = [
     "Chart",
@@ -30,91 +26,44 @@ __all__ = [
     "Overview",
     "OverviewRow",
     "Quote",
+    "noted",
 ]
 
 
+@monitor_verbs("market")
 class Market:
-    """Reads only. Every verb takes the actor first and needs the right to see data."""
+    """Reads only. Every verb takes the actor first, needs the right to see data, and answers as if
+    nothing were stored but what the actor may see. What was shown goes into the log of views
+    before it is handed out."""
 
-    def __init__(
-        self, symbols: Symbols, bars: BarReader, calendars: Calendars, clock: Clock
-    ) -> None:
-        self._symbols = symbols
-        self._bars = bars
-        self._calendars = calendars
-        self._clock = clock
-        self._derived = Derived()
+    def __init__(self, reader: MarketReader, views: ViewLog) -> None:
+        self._reader = reader
+        self._views = views
 
     def chart(self, actor: Actor, view: ChartView) -> Chart:
-        """The chart that `view` asks for; without a symbol, of the first one by code.
-
-        Raises UnknownSymbol, with the nearest code where there is one.
-        """
-        _require_data(actor)
-        return self._bars.together(lambda bars: self._chart(view, bars))
-
-    def _chart(self, view: ChartView, bars: BarReader) -> Chart:
-        source = self._source(self._first().code if view.symbol is None else view.symbol, bars)
-        symbol = source.known.symbol
-        view = replace(view, symbol=symbol.code)
-        calendar = self._calendars.get(symbol.calendar, self._now())
-        return charting.build(view, source, calendar, self._now())
+        """As MarketReader.chart, for what the actor may see."""
+        chart = self._reader.chart(actor.scope, view)
+        noted(self._views, actor, (chart.symbol.code,), "chart")
+        return chart
 
     def overview(self, actor: Actor, query: OverviewQuery) -> Overview:
-        """One page of the table of symbols, and the breadth of sectors and industries."""
-        _require_data(actor)
-        return overview.build(query, self._symbols.latest(), self._calendars, self._now())
+        """As MarketReader.overview, for what the actor may see."""
+        overview = self._reader.overview(actor.scope, query)
+        noted(self._views, actor, ("overview",), "overview")
+        return overview
 
     def compare(self, actor: Actor, view: CompareView) -> Comparison:
-        """The comparison of the view's symbols. An unknown one is left out with a note.
-
-        Raises InvalidView for a view without symbols, UnknownSymbol when none of them is known.
-        """
-        _require_data(actor)
-        if not view.symbols:
-            raise InvalidView("nothing to compare: add symbols, as in /compare?symbols=AAPL,IBM")
-        return self._bars.together(lambda bars: self._compare(view, bars))
-
-    def _compare(self, view: CompareView, bars: BarReader) -> Comparison:
-        known: dict[str, Source] = {}
-        unknown: list[UnknownSymbol] = []
-        for code in view.symbols:
-            try:
-                source = self._source(code, bars)
-                known[source.known.symbol.code] = source
-            except UnknownSymbol as error:
-                unknown.append(error)
-        if not known:
-            raise unknown[0]
-        view = replace(view, symbols=tuple(known))
-        notes = [f"Left out: {error}." for error in unknown]
-        names = {source.known.symbol.calendar for source in known.values()}
-        calendars = {name: self._calendars.get(name, self._now()) for name in names}
-        return comparing.build(view, list(known.values()), notes, calendars, self._now())
+        """As MarketReader.compare, for what the actor may see."""
+        comparison = self._reader.compare(actor.scope, view)
+        noted(self._views, actor, comparison.view.symbols, "compare")
+        return comparison
 
     def find(self, actor: Actor, text: str, limit: int = 20) -> list[Symbol]:
-        """Symbols whose code or name contains `text`, the exact code first."""
-        _require_data(actor)
-        return self._symbols.find(text.strip(), limit)
-
-    def _now(self) -> int:
-        return microseconds(self._clock.now())
-
-    def _first(self) -> Symbol:
-        found = self._symbols.find("", 1)
-        if not found:
-            raise UnknownSymbol("no symbol is stored yet; import bars with `mltrading import FILE`")
-        return found[0]
-
-    def _source(self, code: str, bars: BarReader) -> Source:
-        stored = bars.stored(code) or bars.stored(code.upper())
-        if stored is not None:
-            return Source(bars, stored, self._derived)
-        nearest = self._symbols.nearest(code)
-        hint = f"; nearest known: '{nearest}'" if nearest else "; search by code or name"
-        raise UnknownSymbol(f"unknown symbol '{code}'{hint}")
+        """As MarketReader.find, for what the actor may see."""
+        return self._reader.find(actor.scope, text, limit)
 
 
-def _require_data(actor: Actor) -> None:
-    if not actor.may(Permission.VIEW_ALL_DATA):
-        actor.require(Permission.VIEW_SHARED_DATA)
+def noted(views: ViewLog, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
+    """Note a view of anybody but the developer: where nobody signs in there is nobody to name."""
+    if actor is not DEVELOPER:
+        views.viewed(actor, codes, how)

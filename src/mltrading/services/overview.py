@@ -85,9 +85,7 @@ class Overview:
 def build(query: OverviewQuery, latest: list[Latest], calendars: Calendars, now: int) -> Overview:
     """The overview of `latest` that `query` asks for, at the moment `now` (µs UTC)."""
     stored = [_row(entry, calendars, now) for entry in latest]
-    searched = [row for row in stored if _matches(row.symbol, query.q)]
-    in_sector = [row for row in searched if query.sector in (None, row.sector)]
-    matching = [row for row in in_sector if query.industry in (None, row.industry)]
+    searched, in_sector, matching = _filtered(query, stored)
     pages = max(1, math.ceil(len(matching) / PAGE_ROWS))
     page = min(query.page, pages)
     ordered = _sorted(matching, query.sort, query.descending)
@@ -100,8 +98,26 @@ def build(query: OverviewQuery, latest: list[Latest], calendars: Calendars, now:
         stale=sum(row.stale for row in stored),
         sectors=_breadth(searched, lambda row: row.sector),
         industries=_breadth(in_sector, lambda row: row.industry),
-        notes=_notes(query, stored, matching),
+        notes=[] if matching else [_no_match(query)],
     )
+
+
+def table(
+    query: OverviewQuery, latest: list[Latest], calendars: Calendars, now: int
+) -> list[OverviewRow]:
+    """All rows of the table that `query` asks for, whatever its page."""
+    *_, matching = _filtered(query, [_row(entry, calendars, now) for entry in latest])
+    return _sorted(matching, query.sort, query.descending)
+
+
+def _filtered(
+    query: OverviewQuery, stored: list[OverviewRow]
+) -> tuple[list[OverviewRow], list[OverviewRow], list[OverviewRow]]:
+    """The rows that match the search, those of them in the sector, those of these in the
+    industry."""
+    searched = [row for row in stored if _matches(row.symbol, query.q)]
+    in_sector = [row for row in searched if query.sector in (None, row.sector)]
+    return searched, in_sector, [r for r in in_sector if query.industry in (None, r.industry)]
 
 
 def _row(entry: Latest, calendars: Calendars, now: int) -> OverviewRow:
@@ -186,12 +202,6 @@ def _count(name: str, changes: list[float]) -> GroupCount:
     )
 
 
-def _notes(
-    query: OverviewQuery, stored: list[OverviewRow], matching: list[OverviewRow]
-) -> list[str]:
-    if not stored:
-        return ["No bars are stored yet; import some with `mltrading import FILE`."]
-    if not matching:
-        filters = [query.q and f"'{query.q}'", query.sector, query.industry]
-        return [f"No symbol matches {', '.join(f for f in filters if f)}."]
-    return []
+def _no_match(query: OverviewQuery) -> str:
+    filters = [query.q and f"'{query.q}'", query.sector, query.industry]
+    return f"No symbol matches {', '.join(f for f in filters if f)}."

@@ -25,9 +25,8 @@ class Present:
         self._told: set[str] = set()
 
     def seen(self, user: str) -> None:
-        if user not in self._told:
-            with self._lock:
-                self._seen.add(user)
+        with self._lock:
+            self._seen.add(user)
 
     def names(self) -> Sequence[str]:
         """The names of those who were there and are not told yet."""
@@ -36,7 +35,8 @@ class Present:
             if today != self._day:
                 self._day, self._told = today, set()
             self._handed = set(self._seen)
-            return sorted(self._name(user, today) for user in self._handed)
+            new = self._handed - self._told
+            return sorted(self._name(user, today) for user in new)
 
     def told(self) -> None:
         with self._lock:

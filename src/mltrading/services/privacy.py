@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 
 from mltrading.domain.access import Actor, Permission
 from mltrading.errors import Forbidden, UnknownUser
+from mltrading.services.credentials import normal_address
 from mltrading.services.ports.audit import AuditEvent, AuditTrail, Origin
 from mltrading.services.ports.privacy import Confirmation, PrivacyStore
 from mltrading.services.retention import Retained, Retainer
+from mltrading.utils.monitoring import monitor_verbs
 
 
+@monitor_verbs("privacy")
 class Privacy:
     """A user is named by `Actor.id`; UnknownUser where there is none. `confirmation` None: nobody
     signs in here, and nobody has data of their own."""
@@ -30,7 +33,7 @@ class Privacy:
     def find(self, actor: Actor, email: str) -> str:
         """The id of the account of an address."""
         actor.require(Permission.MODIFY_SETTINGS)
-        user_id = self._store.find(email.strip().lower())
+        user_id = self._store.find(normal_address(email))
         if user_id is None:
             raise UnknownUser(f"no account of '{email}'; mltrading users list shows all")
         return user_id
@@ -40,6 +43,7 @@ class Privacy:
         not to whoever sits before an unlocked screen; `Confirmation` says what is raised else."""
         if self._confirmation is None or actor.role is None:
             raise Forbidden("nobody signs in here, so nothing is kept about you")
+        actor.require(Permission.VIEW_SHARED_DATA)  # which every user has who signed in wholly
         self._confirmation.confirm(actor, password, origin)
         return self._export(actor, actor.id, origin)
 

@@ -77,13 +77,15 @@ class Retainer:
                 outcome.skipped[kept] = "kept for ever"
                 continue
             refusal = self._store.refusal(kept)
-            if refusal is not None:
-                outcome.skipped[kept] = refusal
-            elif dry_run:
-                outcome.gone[kept] = self._store.count(kept, days)
-            else:
+            if refusal is None and not dry_run:
                 progress(f"Letting go: {kept}")
                 batches = self._let_go(actor, kept, batches, outcome)
+                continue
+            count = self._store.count(kept, days)
+            if refusal is not None and count:
+                outcome.skipped[kept] = refusal
+            else:
+                outcome.gone[kept] = count
         return outcome
 
     def _let_go(

@@ -122,7 +122,7 @@ class Sampler:
         self._book.keep(
             Batch(sample, usage_of(entries), timings_of(entries), self._presence.names(), records)
         )
-        self._tally.told(entries)
+        self._tally.told()
         self._presence.told()
         self._since = now
         if buffer:

@@ -27,9 +27,10 @@ from mltrading.settings.file import (
     parse_environment_file,
 )
 from mltrading.settings.observing import Observing, observing
-from mltrading.settings.saying import found, suggest
+from mltrading.settings.saying import LONGEST_SHOWN, found, suggest
 from mltrading.settings.signing import Limits, Oidc, limits, oidc, proxy, sign_in
 from mltrading.settings.variables import Variables
+from mltrading.utils.text import one_line
 
 __all__ = [
     "DatabaseSection",
@@ -44,6 +45,14 @@ PREFIX = "MLTRADING_"
 TESTS_PREFIX = "MLTRADING_TEST_"  # what the test suite tells itself
 WEB_WORKERS = 2  # processes of 4 threads: what a 2-core machine keeps busy
 CHANNEL_VARIABLES = "slack_webhook smtp_url pagerduty_key pagerduty_api_url webhook_secret".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Which protections are in force."""
+
+    csrf_protection: bool
+    rate_limiting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ class Settings:
     observing: Observing
     features: Features
     monitoring: Monitoring
-    security: Security
+    security: Protection
 
     def secrets(self) -> list[str]:
         """Everything that no log may show."""
@@ -105,22 +114,19 @@ class Settings:
 
 def load_settings() -> Settings:
     """Read the process's environment variables and the file that they name."""
-    _refuse_unknown_variables()
-    try:
-        variables = Variables()
-    except ValidationError as error:
-        raise ConfigurationError(_explain_variable(dict(error.errors()[0]))) from None
+    variables = read_variables()
     file = _load_file(variables)
     debug = file.debug_mode if variables.dash_debug is None else variables.dash_debug
     if debug and variables.environment == "production":
         raise ConfigurationError("DASH_DEBUG must be off in production: it shows source code")
+    url, signs_in = database_url(variables, file.database), sign_in(variables)
     return Settings(
         environment=variables.environment,
-        database_url=database_url(variables, file.database),
+        database_url=url,
         owner_url=owner_url(variables, file.database),
         redis_url=variables.redis_url,
         secret_key=variables.secret_key,
-        sign_in=sign_in(variables),
+        sign_in=signs_in,
         proxy=proxy(variables),
         limits=limits(variables),
         oidc=oidc(variables),
@@ -145,7 +151,24 @@ def load_settings() -> Settings:
         observing=observing(variables),
         features=file.features,
         monitoring=file.monitoring,
-        security=file.security,
+        security=_protection(file.security, signs_in),
+    )
+
+
+def read_variables() -> Variables:
+    """The process's environment variables, checked one by one."""
+    _refuse_unknown_variables()
+    try:
+        return Variables()
+    except ValidationError as error:
+        raise ConfigurationError(_explain_variable(dict(error.errors()[0]))) from None
+
+
+def _protection(said: Security, signs_in: bool) -> Protection:
+    """What the file leaves open is on wherever users sign in."""
+    return Protection(
+        signs_in if said.csrf_protection is None else said.csrf_protection,
+        signs_in if said.rate_limiting is None else said.rate_limiting,
     )
 
 
@@ -157,10 +180,12 @@ def _channels(variables: Variables) -> dict[str, SecretStr]:
 def _refuse_unknown_variables() -> None:
     known = [name.upper() for name in Variables.model_fields]
     for name in sorted(os.environ):
-        ours = name.startswith(PREFIX) and not name.startswith(TESTS_PREFIX)
-        if ours and name not in known:
+        upper = name.upper()
+        ours = upper.startswith(PREFIX) and not upper.startswith(TESTS_PREFIX)
+        if ours and upper not in known:
+            shown = one_line(name) if len(name) <= LONGEST_SHOWN else "(a long name)"
             raise ConfigurationError(
-                f"unknown setting {name} in the environment; {suggest(name, known, PREFIX)}"
+                f"unknown setting {shown} in the environment; {suggest(upper, known, PREFIX)}"
             )
 
 
@@ -180,12 +205,18 @@ def _default_home() -> Path:
     return Path(base) / "mltrading"
 
 
-def _load_file(variables: Variables) -> EnvironmentFile:
-    name = variables.environment
+def file_path(variables: Variables) -> Path | None:
+    """Where `<environment>.yml` is; None in development, where there need not be one."""
     path = variables.mltrading_config or ROOT
     if path.is_dir():
-        path /= f"{name}.yml"
-    if name == "development" and variables.mltrading_config is None and not path.exists():
+        path /= f"{variables.environment}.yml"
+    needed = variables.environment != "development" or variables.mltrading_config is not None
+    return path if needed or path.exists() else None
+
+
+def _load_file(variables: Variables) -> EnvironmentFile:
+    name, path = variables.environment, file_path(variables)
+    if path is None:
         return EnvironmentFile(environment=name)
     file = parse_environment_file(path)
     if file.environment != name:

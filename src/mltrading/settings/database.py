@@ -31,27 +31,29 @@ def owner_url(variables: Variables, database: DatabaseSection) -> SecretStr | No
         raise ConfigurationError(
             "DATABASE_OWNER_URL needs DATABASE_URL, the application's own role"
         )
-    return SecretStr(complete_url(owner.get_secret_value(), database))
+    url = complete_url(owner.get_secret_value(), database, "DATABASE_OWNER_URL")
+    return SecretStr(url)
 
 
-def complete_url(url: str, database: DatabaseSection) -> str:
-    """The URL as libpq takes it, with the file's host, name and encryption filled in."""
+def complete_url(url: str, database: DatabaseSection, name: str = "DATABASE_URL") -> str:
+    """The URL as libpq takes it, with the file's host, name and encryption filled in. `name` is the
+    variable that said it."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - parsed on access, and refused here when it is no number
     except ValueError:
-        raise ConfigurationError("DATABASE_URL is not a valid URL") from None
+        raise ConfigurationError(f"{name} is not a valid URL") from None
     if parts.scheme not in ("postgres", "postgresql"):
-        raise ConfigurationError("DATABASE_URL must start with postgresql:// or postgres://")
+        raise ConfigurationError(f"{name} must start with postgresql:// or postgres://")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if database.host and not parts.hostname and "host" not in query:
         query["host"] = database.host
     if database.ssl_required and query.setdefault("sslmode", "require") not in SSL_MODES:
         raise ConfigurationError(
-            f"DATABASE_URL says sslmode={query['sslmode']}, but database.ssl_required is true;"
+            f"{name} says sslmode={query['sslmode']}, but database.ssl_required is true;"
             f" use one of {', '.join(SSL_MODES)}"
         )
-    name = parts.path if parts.path.strip("/") else f"/{quote(database.name or '')}"
-    path = "" if name == "/" and not parts.path else name
+    named = parts.path if parts.path.strip("/") else f"/{quote(database.name or '')}"
+    path = "" if named == "/" and not parts.path else named
     options = f"?{urlencode(query, safe='/,', quote_via=quote)}" if query else ""
     return f"postgresql://{parts.netloc}{path}{options}"

@@ -9,11 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mltrading.errors import ConfigurationError
 from mltrading.files import compose, explained
-from mltrading.settings.saying import found, suggest
+from mltrading.settings.saying import LONGEST_SHOWN, found, suggest
+from mltrading.settings.written import Place, plain
+from mltrading.utils.text import one_line
 
 EnvironmentName = Literal["development", "staging", "production"]
 Switch = Annotated[bool, Field(description="true or false")]
 Text = Annotated[str, Field(min_length=1, description="a text")]
+Name = Annotated[
+    str | None, Field(pattern=r"^\S+$", description="a text without spaces (a number in quotes)")
+]
+OpenSwitch = Annotated[bool | None, Field(description="true or false")]
 
 
 class Section(BaseModel):
@@ -34,8 +40,8 @@ class DatabaseSection(Section):
     """`host` and `name` fill what DATABASE_URL leaves out; `connection_pool` counts connections
     of all web workers together."""
 
-    host: Text | None = None
-    name: Text | None = None
+    host: Name = None
+    name: Name = None
     ssl_required: Switch = False
     connection_pool: Annotated[
         int, Field(ge=2, le=500, description="a whole number from 2 to 500")
@@ -52,8 +58,10 @@ class Monitoring(Section):
 
 
 class Security(Section):
-    csrf_protection: Switch = False
-    rate_limiting: Switch = False
+    """None: not said, so it is on wherever users sign in."""
+
+    csrf_protection: OpenSwitch = None
+    rate_limiting: OpenSwitch = None
 
 
 class EnvironmentFile(Section):
@@ -70,50 +78,49 @@ class EnvironmentFile(Section):
 
 
 def parse_environment_file(path: Path) -> EnvironmentFile:
-    """Read one file strictly; ConfigurationError names the line of what is wrong."""
-    lines: dict[tuple[str, ...], int] = {(): 1}
+    """Read one file strictly; ConfigurationError names the line of what is wrong first."""
+    return read_environment_file(path)[0]
+
+
+def read_environment_file(path: Path) -> tuple[EnvironmentFile, dict[Place, int]]:
+    """The same, with the line of each key."""
+    lines: dict[Place, int] = {(): 1}
     with explained(path):
-        values = _plain(compose(path), (), lines, path)
+        values = plain(compose(path), (), lines, path)
     try:
-        return EnvironmentFile.model_validate(values)
+        return EnvironmentFile.model_validate(values), lines
     except ValidationError as error:
-        raise ConfigurationError(_explain_key(dict(error.errors()[0]), lines, path)) from None
+        raise ConfigurationError(_explain_first(error, lines, path)) from None
 
 
-def _plain(
-    node: object, at: tuple[str, ...], lines: dict[tuple[str, ...], int], path: Path
-) -> object:
-    """The values of a YAML node; fills `lines` and refuses a key given twice."""
-    import yaml
-
-    if not isinstance(node, yaml.MappingNode):
-        return yaml.SafeLoader("").construct_object(node, deep=True) if node else None
-    values: dict[str, object] = {}
-    for key_node, value_node in node.value:
-        key, line = str(key_node.value), key_node.start_mark.line + 1
-        if key in values:
-            raise ConfigurationError(
-                f"{path} line {line}: '{key}' is given twice (first on line {lines[*at, key]})"
-            )
-        lines[*at, key] = line
-        values[key] = _plain(value_node, (*at, key), lines, path)
-    return values
+def _explain_first(error: ValidationError, lines: dict[Place, int], path: Path) -> str:
+    """What is wrong first; before a key that is missing the one that was meant to be it."""
+    found = [dict(one) for one in error.errors()]
+    first = min(found, key=lambda one: (one["type"] == "missing", _line(one, lines)))
+    return _explain_key(first, lines, path)
 
 
-def _explain_key(error: dict[str, Any], lines: dict[tuple[str, ...], int], path: Path) -> str:
+def _line(error: dict[str, Any], lines: dict[Place, int]) -> int:
+    """That of the key; of its block where the key is missing."""
     at = tuple(map(str, error["loc"]))
-    known = max((place for place in lines if at[: len(place)] == place), key=len)
-    where = f"{path} line {lines[known]}"
-    section = _section(at[:-1])
+    return lines[max((place for place in lines if at[: len(place)] == place), key=len)]
+
+
+def _explain_key(error: dict[str, Any], lines: dict[Place, int], path: Path) -> str:
+    at = tuple(map(str, error["loc"]))
+    where = f"{path} line {_line(error, lines)}"
+    section = allowed(at[:-1])
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown setting '{'.'.join(at)}'; {suggest(at[-1], list(section))}"
+        key = one_line(at[-1])
+        named = ".".join([*at[:-1], key]) if len(key) <= LONGEST_SHOWN else "a long key"
+        return f"{where}: unknown setting '{named}'; {suggest(at[-1], list(section))}"
     if error["type"] == "missing":
         return f"{where}: '{'.'.join(at)}' is missing"
     description = section[at[-1]] if at and at[-1] in section else "a block of settings"
     return f"{where}: {'.'.join(at) or 'the file'} must be {description}{found(error['input'])}"
 
 
-def _section(at: tuple[str, ...]) -> dict[str, str]:
+def allowed(at: tuple[str, ...]) -> dict[str, str]:
     """Each key that is allowed in the block at that place, with what its value may be."""
     model: type[BaseModel] = EnvironmentFile
     for key in at:

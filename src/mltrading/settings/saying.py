@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mltrading.utils.text import nearest
+from mltrading.settings.written import Odd
+from mltrading.utils.text import nearest, one_line
+
+LONGEST_SHOWN = 40
 
 
 def suggest(name: str, known: list[str], prefix: str = "") -> str:
@@ -14,6 +17,11 @@ def suggest(name: str, known: list[str], prefix: str = "") -> str:
 
 def found(value: object) -> str:
     """What was found instead, unless it might hold a password."""
-    text = repr(value)
-    safe = isinstance(value, bool | int | float | str) and len(text) <= 40 and "@" not in text
-    return f", not {text}" if safe else ""
+    if isinstance(value, Odd):
+        return f"{_shown(value.text)}{value.hint}"
+    return _shown(repr(value)) if isinstance(value, bool | int | float | str) else ""
+
+
+def _shown(text: str) -> str:
+    safe = 0 < len(text) <= LONGEST_SHOWN and "@" not in text
+    return f", not {one_line(text)}" if safe else ""

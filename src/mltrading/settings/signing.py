@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from mltrading.errors import ConfigurationError
 from mltrading.settings.variables import Variables
+from mltrading.utils.hosts import is_loopback
 
 SHORTEST_KEY = 32  # characters of SECRET_KEY
 
@@ -73,6 +75,22 @@ def limits(variables: Variables) -> Limits:
     )
 
 
+def _refuse_issuer(issuer: str, development: bool) -> None:
+    """ConfigurationError unless it is the address of a provider, encrypted or of this machine."""
+    try:
+        parts = urlsplit(issuer)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or not re.fullmatch(r"[!-~]+", issuer) or "@" in parts.netloc:
+        raise ConfigurationError("OIDC_ISSUER must be an address such as https://id.example.com")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("OIDC_ISSUER must have neither ? nor #")
+    near = development and is_loopback(host)
+    if parts.scheme != "https" and not (near and parts.scheme == "http"):
+        raise ConfigurationError("OIDC_ISSUER must begin with https://")
+
+
 def oidc(variables: Variables) -> Oidc | None:
     issuer, client_id, secret = (
         variables.oidc_issuer,
@@ -85,9 +103,5 @@ def oidc(variables: Variables) -> Oidc | None:
         raise ConfigurationError(
             "OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET must be set together, or none"
         )
-    loopback = urlsplit(issuer).hostname in ("127.0.0.1", "localhost", "::1")
-    if not issuer.startswith("https://") and not (
-        loopback and variables.environment == "development"
-    ):
-        raise ConfigurationError("OIDC_ISSUER must begin with https://")
+    _refuse_issuer(issuer, variables.environment == "development")
     return Oidc(issuer, client_id, secret, variables.oidc_default_role)

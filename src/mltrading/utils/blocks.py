@@ -12,7 +12,7 @@ import fcntl
 import mmap
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -59,6 +59,7 @@ class Block:
         self._memory = memory
         self._bytes = memoryview(memory)
         self.cells = self._bytes.cast("d")
+        self._handed: list[tuple[int, list[float]]] = []
 
     @classmethod
     def private(cls) -> Block:
@@ -117,17 +118,21 @@ class Block:
             yield key, kind, tuple(self.cells[at + _NOW : at + _TOLD])
 
     def untold(self) -> Iterator[Found]:
-        """What counters and histograms hold more than was told."""
+        """What counters and histograms hold more than was told; `told` says that this was."""
+        self._handed = []
         for at, key, kind in self._numbers():
-            if kind is not Kind.LEVEL:
-                now, told = self.cells[at + _NOW : at + _TOLD], self.cells[at + _TOLD : at + _ENTRY]
+            now, told = self.cells[at + _NOW : at + _TOLD], self.cells[at + _TOLD : at + _ENTRY]
+            if kind is not Kind.LEVEL and now != told:
+                self._handed.append((at + _TOLD, now.tolist()))
                 yield key, kind, tuple(a - b for a, b in zip(now, told, strict=True))
 
-    def told(self, entries: Iterable[Found]) -> None:
-        """So much of these was told."""
-        places = self.places()
-        for key, _, numbers in entries:
-            self._add(places[key] + NUMBERS, numbers)
+    def told(self) -> None:
+        """What `untold` gave last was told. (What was is written down, not added up: sums of
+        differences drift.)"""
+        for at, numbers in self._handed:
+            for number, value in enumerate(numbers, at):
+                self.cells[number] = value
+        self._handed = []
 
     def merge(self, other: Block) -> None:
         """Take over what another block holds."""

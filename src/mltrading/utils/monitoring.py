@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import wraps
+from inspect import isfunction
 from typing import ParamSpec, TypeVar
 
 from mltrading.errors import DatabaseUnavailable, Forbidden, MLTradingError
@@ -17,6 +18,7 @@ SLOW_SECONDS = 1.0
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
+Service = TypeVar("Service")
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +27,22 @@ def monitor_performance(function: Callable[Params, Result]) -> Callable[Params, 
     """Measure every call of a service's verb, under the name "market.chart" for Market.chart: how
     often and how it ended, how long, a span of the trace, and a line of the log when it took
     SLOW_SECONDS or more."""
-    name = _name(function)
+    return _measured(function, _name(function))
 
+
+def monitor_verbs(service: str) -> Callable[[type[Service]], type[Service]]:
+    """For a whole class: each public method of its own is monitored, as "service.method"."""
+
+    def decorate(kind: type[Service]) -> type[Service]:
+        for name, function in list(vars(kind).items()):
+            if isfunction(function) and not name.startswith("_"):
+                setattr(kind, name, _measured(function, f"{service}.{name}"))
+        return kind
+
+    return decorate
+
+
+def _measured(function: Callable[Params, Result], name: str) -> Callable[Params, Result]:
     @wraps(function)
     def wrapper(*args: Params.args, **kwargs: Params.kwargs) -> Result:
         outcome, started = "ok", time.perf_counter()
@@ -90,5 +106,5 @@ def _say(name: str, seconds: float, outcome: str) -> None:
 
 
 def _name(function: Callable[..., object]) -> str:
-    *_, owner, own = ("", *function.__qualname__.replace("<locals>.", "").split("."))
+    *_, owner, own = ("", *function.__qualname__.rpartition("<locals>.")[2].split("."))
     return f"{owner.lower()}.{own}" if owner else own

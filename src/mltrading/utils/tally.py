@@ -134,19 +134,15 @@ class Tally:
         return Everyone(_summed(found), living)
 
     def untold(self) -> list[Entry]:
-        """What was added since the last `told`, counters and histograms, by this process and by a
-        dead one whose block it took over."""
+        """What was added since it was last `told`, counters and histograms, by this process and by
+        a dead one whose block it took over."""
         with self._lock:
-            return [
-                Entry(key, kind, numbers)
-                for key, kind, numbers in self._block.untold()
-                if any(numbers)
-            ]
+            return [Entry(key, kind, numbers) for key, kind, numbers in self._block.untold()]
 
-    def told(self, entries: list[Entry]) -> None:
-        """These need not be told again."""
+    def told(self) -> None:
+        """What `untold` gave last need not be told again."""
         with self._lock:
-            self._block.told((entry.key, entry.kind, entry.numbers) for entry in entries)
+            self._block.told()
 
 
 def _forget(reference: weakref.ref[Tally]) -> None:

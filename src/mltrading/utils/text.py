@@ -9,10 +9,11 @@ from collections.abc import Iterable
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that a typing error most likely meant; None where none is like it."""
+def nearest(word: str, known: Iterable[str], closeness: float = 0.6) -> str | None:
+    """The known word that a typing error most likely meant; None where none is like it, from 0
+    (anything) to 1 (the same)."""
     by_folded = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=closeness)
     return by_folded[found[0]] if found else None
 
 

@@ -1,4 +1,5 @@
-// Cases for delivery/rules/javascript.yml: a line after `// bad: RULE` has to be found, no other.
+// Cases for delivery/rules/javascript.yml: a line after `// bad: RULE` has to be found, no other; that
+// after `// good: RULE` is what one writes instead.
 function html(node, name) {
   // bad: html-from-text-js
   node.innerHTML = "<b>" + name + "</b>";
@@ -6,6 +7,7 @@ function html(node, name) {
   node.insertAdjacentHTML("beforeend", name);
   // bad: html-from-text-js
   document.write(name);
+  // good: html-from-text-js
   node.textContent = name;
   node.innerHTML = "";
 }
@@ -17,6 +19,7 @@ function code(text, act) {
   const made = new Function(text);
   // bad: code-from-text-js
   setTimeout("act()", 10);
+  // good: code-from-text-js
   setTimeout(act, 10);
   return [JSON.parse(text), made];
 }
@@ -24,5 +27,6 @@ function code(text, act) {
 function open_page(url) {
   // bad: window-without-noopener
   window.open(url);
+  // good: window-without-noopener
   window.open(url, "_blank", "noopener,noreferrer");
 }

@@ -1,4 +1,5 @@
-"""Cases for delivery/rules/python.yml: a line after `# bad: RULE` has to be found, no other."""
+"""Cases for delivery/rules/python.yml: a line after `# bad: RULE` has to be found, no other; that
+after `# good: RULE` is what one writes instead."""
 
 # flake8: noqa
 # mypy: ignore-errors
@@ -37,6 +38,7 @@ def sql(cursor, name, sql_of):
     cursor.execute("SELECT * FROM bars WHERE code = '{}'".format(name))
     # bad: sql-by-formatting
     cursor.executemany("SELECT * FROM bars WHERE code = '" + name, [])
+    # good: sql-by-formatting
     cursor.execute("SELECT * FROM bars WHERE code = %s", (name,))
     cursor.execute("SELECT 1")
     cursor.execute(sql_of.SQL("SELECT * FROM {}").format(sql_of.Identifier(name)))
@@ -62,6 +64,7 @@ def waiting(url, pool):
     socket.create_connection(("x", 25))
     # bad: request-without-timeout
     pool.request("GET", url)
+    # good: request-without-timeout
     requests.get(url, timeout=5)
     urllib.request.urlopen(url, timeout=5)
     http.client.HTTPSConnection("x", timeout=5)
@@ -80,6 +83,7 @@ def shell(name):
     os.system("ls")
     # bad: subprocess-shell
     os.popen("ls")
+    # good: subprocess-shell
     subprocess.run(["ls", name], check=True)
     subprocess.run(["ls", name], shell=False)
 
@@ -91,6 +95,7 @@ def run_text(text, frame):
     exec(text)
     # bad: code-from-text
     frame.eval(text)
+    # good: code-from-text
     frame.evaluate(text)
 
 
@@ -107,6 +112,7 @@ def load(stream, raw):
     yaml.load(stream, Loader=yaml.Loader)
     # bad: objects-from-bytes
     yaml.unsafe_load(stream)
+    # good: objects-from-bytes
     yaml.safe_load(stream)
     yaml.load(stream, Loader=yaml.SafeLoader)
     numpy.load(stream)
@@ -124,6 +130,7 @@ def tls(url, context):
     context.verify_mode = ssl.CERT_NONE
     # bad: tls-unverified
     ssl._create_unverified_context()
+    # good: tls-unverified
     requests.get(url, verify="/etc/ssl/authority.pem", timeout=5)
     context.verify_mode = ssl.CERT_REQUIRED
 
@@ -133,8 +140,33 @@ def html(name):
     dcc.Markdown(name, dangerously_allow_html=True)
     # bad: html-from-text
     markupsafe.Markup(f"<b>{name}</b>")
+    # good: html-from-text
     dcc.Markdown(name)
     markupsafe.Markup("<b>{}</b>").format(name)
+
+
+def callbacks(app, callback, guarded, Output, Input):
+    # bad: callback-unguarded
+    @app.callback(Output("a", "children"), Input("b", "value"))
+    def open_to_everybody(value):
+        return value
+
+    # bad: callback-unguarded
+    @callback(Output("a", "children"), Input("b", "value"))
+    def open_by_the_global_name(value):
+        return value
+
+    # bad: callback-unguarded
+    app.callback(Output("a", "children"), Input("b", "value"))(open_to_everybody)
+
+    # good: callback-unguarded
+    @app.callback(Output("a", "children"), Input("b", "value"))
+    @guarded("can_view_all_data")
+    def open_to_some(value):
+        return value
+
+    app.callback(Output("a", "children"))(guarded("can_view_all_data")(open_to_some))
+    app.clientside_callback("f", Output("a", "children"), Input("b", "value"))
 
 
 def logs(log, password, settings, tokens):
@@ -145,10 +177,13 @@ def logs(log, password, settings, tokens):
     # bad: secret-in-log
     log.info("connecting to %s", settings.database_url)
     # bad: secret-in-log
+    log.error("at %s", settings.redis_url.get_secret_value())
+    # bad: secret-in-log
     log.warning(f"webhook {settings.webhook} refused")
     print("password")
     print(f"{len(password)} characters")
     log.info("%d tokens", tokens)
+    # good: secret-in-log
     log.info("the password was refused")
 
 
@@ -157,6 +192,7 @@ def sources():
     db_password = "correct-horse"
     # bad: secret-in-source
     API_KEY = "sk-1234567890"
+    # good: secret-in-source
     password = os.environ["PASSWORD"]
     api_key = ""
     password_field = "login-password"
@@ -168,6 +204,7 @@ def tokens():
     session_token = random.getrandbits(128)
     # bad: guessable-token
     reset_token = str(uuid.uuid1())
+    # good: guessable-token
     good_token = secrets.token_urlsafe()
     pause = random.random()
     return session_token, reset_token, good_token, pause
@@ -180,6 +217,7 @@ def compare(given, signature, request):
     # bad: secret-compared-by-equality
     if request.token != given:
         return False
+    # good: secret-compared-by-equality
     return request.token == "" or secrets.compare_digest(signature, given)
 
 
@@ -187,6 +225,7 @@ def unpack(path, folder):
     with tarfile.open(path) as archive:
         # bad: archive-unpacked-anywhere
         archive.extractall(folder)
+        # good: archive-unpacked-anywhere
         archive.extractall(folder, filter="data")
     # bad: archive-unpacked-anywhere
     shutil.unpack_archive(path, folder)
@@ -197,6 +236,7 @@ def files():
     name = tempfile.mktemp()
     # bad: file-name-others-can-take
     open("/tmp/bars.csv", "w")
+    # good: file-name-others-can-take
     with tempfile.TemporaryDirectory() as folder:
         return name, folder
 
@@ -206,6 +246,7 @@ def serve(app, settings):
     app.run(debug=True)
     # bad: debugger-on
     breakpoint()
+    # good: debugger-on
     app.run(debug=settings.debug)
     if settings.debug:
         app.enable_dev_tools(debug=True)

@@ -11,8 +11,9 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.copy_binary import copy_out
 from mltrading.adapters.postgres.pool import Database, OneMoment
-from mltrading.adapters.postgres.symbols import SYMBOL, SYMBOL_FIELDS, session_label, storable
+from mltrading.adapters.postgres.symbols import SYMBOL_FIELDS, scoped, session_label, storable
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, moment, table_of, when
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
 from mltrading.services.ports import BarReader, NewestClose, Stored
 
@@ -26,14 +27,14 @@ _COUNT = """SELECT count(*) FROM (SELECT 1 FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(start)s AND ts < %(end)s LIMIT %(limit)s) AS counted"""
 # The row of `series` is written in every transaction that writes bars of it, and xmin is the
 # number of the transaction that wrote a row last.
-_STORED = sql.SQL("""SELECT {symbol}, session, close / factor, close_1d / factor, factor,
+_STORED = scoped("""SELECT {symbol}, session, close / factor, close_1d / factor, factor,
         series.interval, first_ts, last_ts, bars, adjusted, has_volume, sources.name, feed, notice,
         series.xmin::text
     FROM symbols
     LEFT JOIN latest ON latest.symbol_id = symbols.id
     LEFT JOIN series ON series.symbol_id = symbols.id
     LEFT JOIN sources ON sources.id = series.source_id
-    WHERE code = %(code)s""").format(symbol=SYMBOL)
+    WHERE {seen} AND code = %(code)s""")
 
 
 Result = TypeVar("Result")
@@ -49,13 +50,13 @@ class PostgresBars:
         """One transaction for all that `ask` reads: one moment, and a third of the messages."""
         return self._database.read(lambda connection: ask(PostgresBars(OneMoment(connection))))
 
-    def stored(self, code: str) -> Stored | None:
+    def stored(self, scope: Scope, code: str) -> Stored | None:
         if not storable(code):
             return None
 
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
-                cursor.execute(_STORED, {"code": code})
+                cursor.execute(_STORED[scope], {"code": code})
                 return cursor.fetchall()
 
         rows = self._database.read(read)

@@ -51,6 +51,7 @@ _BY_DEFAULT = """SELECT defaclobjtype::text, privilege_type
     WHERE pg_get_userbyid(defaclrole) = current_user AND grantee = roles.oid AND rolname = %s
         AND defaclnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"""
 _REST = """SELECT has_schema_privilege(%(role)s, current_schema(), 'USAGE')
+    AND NOT has_schema_privilege(%(role)s, current_schema(), 'CREATE')
     AND has_database_privilege(%(role)s, current_database(), 'TEMPORARY'),
     ARRAY(SELECT proname FROM pg_proc
         WHERE proname = 'audit_append' AND pg_get_userbyid(proowner) = current_user
@@ -184,6 +185,9 @@ def _give(cursor: Cursor, role: str, lacking: _Lacking) -> None:
 
     run("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}")
     run("GRANT USAGE ON SCHEMA {schema} TO {role}")
+    # Before PostgreSQL 15 everybody has it. Who may make an operator there bends what audit_append
+    # does with the owner's rights.
+    run("REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {role}")
     for name, rights in lacking.tables:
         table = sql.Identifier(name)
         run("REVOKE ALL ON {schema}.{table} FROM {role}", table=table)
@@ -211,6 +215,6 @@ def _refused(cursor: Cursor, role: str, why: str) -> ConfigurationError:
     database, schema, owner = cursor.fetchall()[0]
     return ConfigurationError(
         f"the role {owner} of DATABASE_OWNER_URL can not give the role {role} what it needs: {why};"
-        f" it must own the tables of schema {schema}, and database {database} must give {role}"
+        f" it must own the schema {schema} and its tables, and database {database} must give {role}"
         " TEMPORARY"
     )

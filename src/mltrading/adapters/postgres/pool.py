@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
@@ -131,6 +132,18 @@ class Database:
             )
             raise self._meter.failed("lost", error) from None
 
+    def at_once(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """The rows of one statement, which is a transaction of its own: one message there and one
+        back, where `read` and `write` need three of each. It is repeated on a new connection where
+        the one at hand turns out to be dead, so twice must do no harm."""
+        limit = sql.Literal(round(OPENING_SECONDS * 1000))
+        proxy = self._check_out(
+            sql.SQL("SET LOCAL statement_timeout = {}; {}").format(limit, statement)
+        )
+        rows: list[tuple[Any, ...]] = proxy.info.pop("rows")
+        _leave(proxy)
+        return rows
+
     def warm(self) -> None:
         """Load the pool's code and make the first connection, ahead of the first request."""
         self.read(lambda _: None)
@@ -186,7 +199,7 @@ class Database:
             _leave(proxy)
             self._meter.returned()
 
-    def _check_out(self, opening: str) -> PoolProxiedConnection:
+    def _check_out(self, opening: str | sql.Composable) -> PoolProxiedConnection:
         started = time.monotonic()
         pause = FIRST_PAUSE_SECONDS
         while True:
@@ -201,7 +214,9 @@ class Database:
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _checked_connection(self, opening: str) -> tuple[PoolProxiedConnection, bool]:
+    def _checked_connection(
+        self, opening: str | sql.Composable
+    ) -> tuple[PoolProxiedConnection, bool]:
         """A connection that answered, and whether none was free at first. After a restart of the
         server every idle one is dead, so the dead are dropped without a pause until the pool
         connects anew."""
@@ -214,6 +229,7 @@ class Database:
                 limit = OPENING_SECONDS + GRACE_SECONDS
                 with self._watchdog.watching(driver, limit), driver.cursor() as cursor:
                     cursor.execute(opening)
+                    proxy.info["rows"] = cursor.fetchall() if cursor.description else []
                 return proxy, waited
             except GONE:
                 proxy.invalidate()

@@ -24,8 +24,9 @@ LONG_SECONDS = 300.0  # for what reads all of the trail
 _ACCOUNT = """SELECT subject AS id, email, role, created_at, disabled_at, issuer, issuer_subject,
         password_hash IS NOT NULL AS has_password, totp_secret IS NOT NULL AS has_second_factor
     FROM users WHERE subject = %(user)s"""
-_SESSIONS = """SELECT sessions.id, sessions.created_at, seen_at, expires_at, address, browser
-    FROM sessions JOIN users ON users.id = user_id WHERE subject = %(user)s ORDER BY 2"""
+_SESSIONS = """SELECT sessions.id, road, sessions.created_at, seen_at, expires_at, address, browser
+    FROM sessions JOIN users ON users.id = user_id WHERE subject = %(user)s
+    ORDER BY sessions.created_at"""
 _LINKS = """SELECT password_links.created_at, expires_at
     FROM password_links JOIN users ON users.id = user_id WHERE subject = %(user)s ORDER BY 1"""
 # What others did to the account is told without who they are, and where they were.

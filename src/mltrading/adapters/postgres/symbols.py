@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime, time, timezone
 from typing import Any
@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.pool import Database, OneMoment
 from mltrading.adapters.postgres.tables import moment
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import Interval, Symbol
 from mltrading.services.ports import Latest
 
@@ -24,21 +25,40 @@ SYMBOL = sql.SQL(
     "symbols.id, code, symbols.name, exchange, calendar, timezone, sector, industry, currency,"
     " simulated"
 )
+_SEEN = {
+    Scope.ALL: sql.SQL("true"),
+    Scope.SHARED: sql.SQL(
+        "EXISTS (SELECT FROM shared_symbols WHERE shared_symbols.symbol_id = symbols.id)"
+    ),
+}
+
+
+def scoped(query: str, **parts: sql.Composable) -> Mapping[Scope, sql.Composed]:
+    """`query` for each scope: {seen} is whether a row of `symbols` may be seen, {symbol} the
+    columns of one."""
+    return {
+        scope: sql.SQL(query).format(symbol=SYMBOL, seen=seen, **parts)
+        for scope, seen in _SEEN.items()
+    }
+
+
 # Each spelling of the text is tried, for a server of the C locale folds the case of ASCII only.
-_FIND = sql.SQL("""SELECT {symbol} FROM symbols
-    WHERE code ILIKE ANY(%(inside)s) OR name ILIKE ANY(%(inside)s)
+_FIND = scoped("""SELECT {symbol} FROM symbols
+    WHERE {seen} AND (code ILIKE ANY(%(inside)s) OR name ILIKE ANY(%(inside)s))
     ORDER BY code = %(text)s DESC, code ILIKE ANY(%(exact)s) DESC, code ILIKE ANY(%(prefix)s) DESC,
         code COLLATE "C"
-    LIMIT %(limit)s""").format(symbol=SYMBOL)
-_OF_LIKE_LENGTH = sql.SQL("""SELECT code FROM symbols WHERE abs(length(code) - %(length)s) <= 3
+    LIMIT %(limit)s""")
+_OF_LIKE_LENGTH = scoped("""SELECT code FROM symbols
+    WHERE {seen} AND abs(length(code) - %(length)s) <= 3
     ORDER BY upper(left(code, 1)) = %(initial)s DESC, code COLLATE "C" LIMIT %(limit)s""")
 _PRICES = "close close_1d close_1w close_1mo close_1y high_52w low_52w".split()
-_LATEST = sql.SQL("""SELECT {symbol}, ts, interval, session, {prices}, volume,
+_LATEST = scoped(
+    """SELECT {symbol}, ts, interval, session, {prices}, volume,
         CASE WHEN factor = 1 THEN spark ELSE (SELECT array_agg(price / factor ORDER BY place)
             FROM unnest(spark) WITH ORDINALITY AS prices(price, place)) END
-    FROM latest JOIN symbols ON symbols.id = latest.symbol_id
-    ORDER BY code COLLATE "C" """).format(
-    symbol=SYMBOL, prices=sql.SQL(", ").join(sql.SQL(f"{price} / factor") for price in _PRICES)
+    FROM latest JOIN symbols ON symbols.id = latest.symbol_id WHERE {seen}
+    ORDER BY code COLLATE "C" """,
+    prices=sql.SQL(", ").join(sql.SQL(f"{price} / factor") for price in _PRICES),
 )
 SYMBOL_FIELDS = len(fields(Symbol))
 
@@ -49,7 +69,7 @@ class PostgresSymbols:
     def __init__(self, database: Database | OneMoment) -> None:
         self._database = database
 
-    def find(self, text: str, limit: int) -> list[Symbol]:
+    def find(self, scope: Scope, text: str, limit: int) -> list[Symbol]:
         if not storable(text):
             return []
         spellings = {text, text.lower(), text.upper(), text.title()}
@@ -61,19 +81,20 @@ class PostgresSymbols:
             "inside": [f"%{spelling}%" for spelling in escaped],
             "limit": limit,
         }
-        return [Symbol(*row) for row in self._rows(_FIND, values)]
+        return [Symbol(*row) for row in self._rows(_FIND[scope], values)]
 
-    def nearest(self, code: str) -> str | None:
+    def nearest(self, scope: Scope, code: str) -> str | None:
         wanted = code[:LONGEST_CODE].upper()
         if not wanted or not storable(code):
             return None
         values = {"length": len(wanted), "initial": wanted[0], "limit": NEAREST_CANDIDATES}
-        known = {row[0].upper(): row[0] for row in self._rows(_OF_LIKE_LENGTH, values)}
+        rows = self._rows(_OF_LIKE_LENGTH[scope], values)
+        known = {row[0].upper(): row[0] for row in rows}
         alike = difflib.get_close_matches(wanted, known, n=1)
         return known[alike[0]] if alike else None
 
-    def latest(self) -> list[Latest]:
-        return [_latest(row) for row in self._rows(_LATEST, {})]
+    def latest(self, scope: Scope) -> list[Latest]:
+        return [_latest(row) for row in self._rows(_LATEST[scope], {})]
 
     def _rows(self, query: sql.Composable, values: dict[str, object]) -> list[tuple[Any, ...]]:
         def read(connection: Connection) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import aria, data, icon, patch_button, visually_hidden
+from mltrading.dashboard.exports import csv_link
 from mltrading.dashboard.sealed import sealed
 from mltrading.domain.bars import INTERVALS, Interval
 from mltrading.domain.indicators import (
@@ -30,14 +31,24 @@ SCALE_TITLES = {"linear": "Linear", "log": "Logarithmic (Alt L)", "percent": "Pe
 FURTHER_WINDOWS = (50, 100, 200)  # offered when an indicator is drawn with its default already
 
 
-def toolbar(view: ChartView) -> Component:
+BASIC = ("interval-picker", "range-buttons")
+ADVANCED = ("chart-type", "scale-picker", "indicator-choices", "indicator-count")
+"""Whose children `state` tells, in its order: those of ADVANCED after the others, where the
+deployment has them (features.advanced_charts)."""
+
+
+def toolbar(view: ChartView, advanced: bool) -> Component:
     """Interval, type, scale, indicators and ranges in one line."""
+    more = [
+        _group("chart-type", "Chart type", kinds(view)),
+        _group("scale-picker", "Price scale", scales(view)),
+        _indicator_picker(view),
+    ]
     return html.Div(
         [
             _group("interval-picker", "Interval: the length of a bar", intervals(view.interval)),
-            _group("chart-type", "Chart type", kinds(view)),
-            _group("scale-picker", "Price scale", scales(view)),
-            _indicator_picker(view),
+            *(more if advanced else []),
+            csv_link(None, "these bars and indicators", id="chart-csv"),
             _group(
                 "range-buttons",
                 "Range: the window shown",
@@ -73,25 +84,28 @@ def _segment(
     )
 
 
-def state(view: ChartView, chart: Chart | None) -> tuple[Any, ...]:
-    """What the controls show: intervals, types, scales, ranges, indicators and their count."""
+def state(view: ChartView, chart: Chart | None, advanced: bool) -> tuple[Any, ...]:
+    """What the controls show, in the order of BASIC and ADVANCED."""
     available = INTERVALS if chart is None else chart.available
     chosen = chart.interval if chart and chart.auto and len(chart.bars) else None
     # The symbol and the exact window change nothing here, so views share what was built once.
     moved = view.start is not None or view.end is not None
     key = replace(view, symbol=None, start=0 if moved else None, end=None)
-    return _state(key, available, chosen)
+    return _basic(key, available, chosen) + (_advanced(key) if advanced else ())
 
 
 @lru_cache(maxsize=512)
-def _state(
+def _basic(
     view: ChartView, available: tuple[Interval, ...], chosen: Interval | None
 ) -> tuple[Any, ...]:
+    return sealed(intervals(view.interval, available, chosen)), sealed(ranges(view))
+
+
+@lru_cache(maxsize=512)
+def _advanced(view: ChartView) -> tuple[Any, ...]:
     return (
-        sealed(intervals(view.interval, available, chosen)),
         sealed(kinds(view)),
         sealed(scales(view)),
-        sealed(ranges(view)),
         sealed(indicator_choices(view.indicators)),
         indicator_count(view.indicators),
     )

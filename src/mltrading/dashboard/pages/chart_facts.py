@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Iterable
 from functools import lru_cache
@@ -27,8 +26,10 @@ from mltrading.dashboard.figures.candles import first_on_screen
 from mltrading.dashboard.figures.numbers import shown_decimals
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import DAY, Symbol
 from mltrading.domain.query import format_moment
+from mltrading.errors import NothingShared, NothingStored, UnknownSymbol
 from mltrading.services.market import Chart, DataTrust, Quote
 
 MINUS = "−"
@@ -165,24 +166,28 @@ def _gaps(trust: DataTrust) -> Any:
     )
 
 
-def unknown(said: str) -> Component:
+def unknown(error: UnknownSymbol) -> Component:
     """Instead of the chart of a symbol that is not stored: the fact and the way out, with a link
-    to the nearest code where the error names one."""
-    fact, _, way_out = said.partition("; ")
+    to the nearest code where there is one."""
     ways: list[Any] = [html.P("Find a symbol by code or name above (Ctrl K).")]
-    found = re.search(r"nearest known: '(.+)'$", way_out)
-    if found:
-        address = f"/charts?symbol={escaped(found[1], safe='')}"
-        ways.insert(0, html.P(["Did you mean ", html.A(found[1], href=address), "?"]))
-    elif "import" in way_out:
+    if isinstance(error, NothingShared):
+        ways = [html.P("Ask an administrator to share symbols with you.")]
+    elif isinstance(error, NothingStored):
         ways = [html.P(["Load some first: ", command("mltrading import FILE")])]
-    return empty(fact[:1].upper() + fact[1:], ways)
+    elif error.nearest:
+        address = f"/charts?symbol={escaped(error.nearest, safe='')}"
+        ways.insert(0, html.P(["Did you mean ", html.A(error.nearest, href=address), "?"]))
+    return empty(error.fact[:1].upper() + error.fact[1:], ways)
 
 
-def no_bars(code: str) -> Component:
-    """Instead of the chart of a symbol that has no bars: the fact and the command."""
+def no_bars(code: str, scope: Scope) -> Component:
+    """Instead of the chart of a symbol that has no bars: the fact, and the command for those who
+    may see what is stored."""
+    fact = f"{code} has no bars yet"
+    if scope is Scope.SHARED:
+        return empty(fact, html.P("Ask an administrator to import them."))
     ask = command(f"mltrading import FILE --symbol {shlex.quote(code)}")
-    return empty(f"{code} has no bars yet", [html.P("Import a file of them:"), html.P(ask)])
+    return empty(fact, [html.P("Import a file of them:"), html.P(ask)])
 
 
 def remarks(problems: Iterable[str]) -> list[Component]:

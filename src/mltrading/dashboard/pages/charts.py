@@ -18,13 +18,16 @@ from flask import has_request_context, request
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
+from mltrading.dashboard.exports import CHART, csv_href
 from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import chart_controls as controls
 from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks, unknown
 from mltrading.dashboard.registry import Key, Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Permission
 from mltrading.domain.bars import Symbol
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
@@ -40,20 +43,21 @@ KEYS = (
     Key("Ctrl ← →", "Half a window back or on"),
     Key("Ctrl ↑ ↓", "Zoom in or out"),
     Key("Alt R", "Reset the zoom (or double-click the chart)"),
-    Key("Alt L", "Logarithmic scale on or off"),
-    Key("Alt P", "Percent scale on or off"),
-    Key("/", "Indicators"),
+    Key("Alt L", "Logarithmic scale on or off", feature="advanced_charts"),
+    Key("Alt P", "Percent scale on or off", feature="advanced_charts"),
+    Key("/", "Indicators", feature="advanced_charts"),
 )
 
 
 def layout(services: Services, search: str) -> Component:
-    view, _ = ChartView.parse(search)
+    advanced = services.features.advanced_charts
+    view, _ = _read(search, advanced)
     return html.Div(
         [
             html.H1("Charts", className="visually-hidden"),
             dcc.Store(id="chart-answer"),
             html.Div(skeleton("chart-head-skeleton"), id="chart-head"),
-            controls.toolbar(view),
+            controls.toolbar(view, advanced),
             html.Div(
                 [
                     skeleton("chart-skeleton"),
@@ -74,34 +78,45 @@ def layout(services: Services, search: str) -> Component:
 
 
 def register(app: Dash, services: Services) -> None:
+    advanced = services.features.advanced_charts
+    shown = controls.BASIC + (controls.ADVANCED if advanced else ())
+
     @app.callback(
         Output("chart-answer", "data"),
         Output("chart-head", "children"),
         Output("chart-message", "children"),
         Output("chart-note", "children"),
-        Output("interval-picker", "children"),
-        Output("chart-type", "children"),
-        Output("scale-picker", "children"),
-        Output("range-buttons", "children"),
-        Output("indicator-choices", "children"),
-        Output("indicator-count", "children"),
+        *(Output(name, "children") for name in shown),
+        Output("chart-csv", "href"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def draw(address: Any) -> tuple[Any, ...]:
-        view, problems = ChartView.parse(_search(address))
+        view, problems = _read(_search(address), advanced)
         chart, refused = _chart(services, view)
         return (
             sealed({"figure": _figure(chart), "n": address.get("n")}),
             header(*_named(chart), services.features.comparison_mode),
             _in_place(chart, refused),
             sealed(note(chart, problems) if chart else remarks(problems)),
-            *controls.state(view, chart),
+            *controls.state(view, chart, advanced),
+            _csv(chart),
         )
 
     for name, source in (("chartAsked", "address"), ("paintChart", "chart-answer")):
         outputs = [Output("price-chart", "figure")] if name == "paintChart" else []
         function = ClientsideFunction("mlt", name)
         app.clientside_callback(function, *outputs, Input(source, "data"))
+
+
+def _read(search: str, advanced: bool) -> tuple[ChartView, list[str]]:
+    """The view of an address, as far as this deployment draws it, and what was left out."""
+    view, problems = ChartView.parse(search)
+    if advanced:
+        return view, problems
+    basic, left_out = view.basic()
+    said = f"left out: {', '.join(left_out)}; advanced charts are switched off here"
+    return basic, [*problems, *([said] if left_out else [])]
 
 
 def _search(address: Any) -> str:
@@ -128,13 +143,21 @@ def _chart(services: Services, view: ChartView) -> tuple[Chart | None, Component
         try:
             return services.market.chart(current_actor(), replace(view, symbol=symbol)), None
         except UnknownSymbol as error:
-            refused = unknown(str(error))
+            refused = unknown(error)
     return None, refused
 
 
 def _in_place(chart: Chart | None, refused: Component | None) -> Component | None:
     """What stands where the chart would be, if anything."""
-    return no_bars(chart.symbol.code) if chart and not len(chart.bars) else refused
+    if chart and not len(chart.bars):
+        return no_bars(chart.symbol.code, current_actor().scope)
+    return refused
+
+
+def _csv(chart: Chart | None) -> str | None:
+    """The file of the bars on screen; static/js/chart_tools.js keeps it to the window that they are
+    moved to."""
+    return csv_href(CHART, chart.view) if chart and len(chart.bars) else None
 
 
 def _last_symbol() -> str | None:
@@ -143,4 +166,13 @@ def _last_symbol() -> str | None:
     return code if is_code(code) else None
 
 
-PAGE = Page(PATH, "Charts", "Charts", "charts", layout, register, keys=KEYS)
+PAGE = Page(
+    PATH,
+    "Charts",
+    "Charts",
+    "charts",
+    layout,
+    register,
+    keys=KEYS,
+    permission=Permission.VIEW_SHARED_DATA,
+)

@@ -41,10 +41,13 @@ from mltrading.dashboard.components import (
     toast,
     visually_hidden,
 )
+from mltrading.dashboard.exports import LINES, METRICS, csv_href, csv_link
 from mltrading.dashboard.figures import compare as figures
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages.compare_table import metrics_table
 from mltrading.dashboard.registry import Page
 from mltrading.dashboard.sealed import sealed
+from mltrading.domain.access import Permission, Scope
 from mltrading.domain.bars import Symbol
 from mltrading.domain.view import MAX_COMPARED, MODES, CompareView, Range
 from mltrading.errors import InvalidView, UnknownSymbol
@@ -72,6 +75,7 @@ def layout(services: Services, search: str) -> Component:
                     _add_box(),
                     html.Div(_modes(view), id="compare-mode", className="segments"),
                     html.Div(_ranges(view), id="compare-range", className="segments"),
+                    csv_link(None, "these lines", id="compare-csv"),
                 ],
                 className="toolbar",
             ),
@@ -96,15 +100,18 @@ def register(app: Dash, services: Services) -> None:
         Output("compare-chart-box", "className"),
         Output("compare-note", "children"),
         Output("compare-metrics", "children"),
+        Output("compare-csv", "href"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def compare(address: Any) -> tuple[Any, ...]:
         view, problems = CompareView.parse(_search(address))
         comparison, refused = _compare(services, view)
         notes = [*problems, *refused]
         if comparison is None or not comparison.lines:
             controls = (_chips(view, {}), _modes(view), _ranges(view))
-            return *controls, BLANK_FIGURE, "is-empty", _notes(notes), _nothing_to_compare()
+            nothing = _nothing_to_compare(current_actor().scope)
+            return *controls, BLANK_FIGURE, "is-empty", _notes(notes), nothing, None
         points = len(comparison.ts)
         known = {line.symbol.code: line.symbol for line in comparison.lines}
         return (
@@ -118,7 +125,8 @@ def register(app: Dash, services: Services) -> None:
             ),
             "" if points > 1 else "is-empty",
             _notes([*_basis(comparison), *notes], comparison.notes),
-            metrics_table(comparison),
+            metrics_table(comparison, csv_href(METRICS, comparison.view)),
+            csv_href(LINES, comparison.view) if points else None,
         )
 
     _register_adding(app, services)
@@ -136,6 +144,7 @@ def _register_adding(app: Dash, services: Services) -> None:
         Input("compare-add", "value"),
         prevent_initial_call=True,
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def suggest(typed: Any) -> list[Component]:
         found = services.market.find(current_actor(), _typed(typed), SUGGESTIONS)
         return [html.Option(value=symbol.code, label=symbol.name) for symbol in found]
@@ -148,6 +157,7 @@ def _register_adding(app: Dash, services: Services) -> None:
         State("address", "data"),
         prevent_initial_call=True,
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def add(submitted: Any, typed: Any, address: Any) -> tuple[Any, Any]:
         """Enter in the box: the symbol of exactly that code, else the first one found."""
         if ctx.triggered_id != "compare-add" or not isinstance(submitted, int) or submitted < 1:
@@ -289,7 +299,10 @@ def _notes(lines: list[str], further: Sequence[str] = ()) -> list[Component]:
     return items
 
 
-def _nothing_to_compare() -> Component:
+def _nothing_to_compare(scope: Scope) -> Component:
+    load: list[Any] = ["Load some with ", command("mltrading import FILE")]
+    if scope is Scope.SHARED:
+        load = ["Ask an administrator to share some with you."]
     return empty(
         "Nothing to compare yet",
         [
@@ -300,12 +313,21 @@ def _nothing_to_compare() -> Component:
                 [
                     "Or press Compare on two rows of the ",
                     html.A("Overview", href="/"),
-                    ". No symbols at all? Load some with ",
-                    command("mltrading import FILE"),
+                    ". No symbols at all? ",
+                    *load,
                 ]
             ),
         ],
     )
 
 
-PAGE = Page(PATH, "Compare", "Compare", "compare", layout, register, feature="comparison_mode")
+PAGE = Page(
+    PATH,
+    "Compare",
+    "Compare",
+    "compare",
+    layout,
+    register,
+    feature="comparison_mode",
+    permission=Permission.VIEW_SHARED_DATA,
+)

@@ -10,13 +10,15 @@ from dash.development.base_component import Component
 
 from mltrading.dashboard import formats
 from mltrading.dashboard.components import Children, missing, simulated_mark, stale_mark
+from mltrading.dashboard.exports import csv_link
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.metrics import BASIS, NEEDED_SESSIONS
 from mltrading.services.market import CompareLine, CompareMetrics, Comparison
 
 
-def metrics_table(comparison: Comparison) -> Component:
-    """One row a symbol in the order of the lines, and below it what the numbers rest on."""
+def metrics_table(comparison: Comparison, csv: str | None = None) -> Component:
+    """One row a symbol in the order of the lines, and below it what the numbers rest on and the
+    button that saves them from the address `csv`."""
     first = comparison.rows[0].symbol.code
     heads = [
         ("Symbol", ""),
@@ -40,7 +42,9 @@ def metrics_table(comparison: Comparison) -> Component:
         [html.Thead(html.Tr(head)), html.Tbody(body)], className="table compare-table"
     )
     basis = html.P(f"{BASIS[0].upper()}{BASIS[1:]}.", className="muted")
-    return html.Div([html.Div(table, className="table-wrap", tabIndex="0"), basis])
+    button = csv_link(csv, "this table") if csv else None
+    below = html.Div([basis, button], className="compare-basis")
+    return html.Div([html.Div(table, className="table-wrap", tabIndex="0"), below])
 
 
 def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:

@@ -6,6 +6,7 @@ browser (static/js/overview.js), never the path; one callback answers it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
@@ -24,9 +25,12 @@ from mltrading.dashboard.components import (
     skeleton,
     visually_hidden,
 )
+from mltrading.dashboard.exports import OVERVIEW, csv_href, csv_link
 from mltrading.dashboard.figures import breadth
+from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.pages import overview_table
 from mltrading.dashboard.registry import Key, Page, on
+from mltrading.domain.access import Permission, Scope
 from mltrading.domain.query import MAX_TEXT
 from mltrading.domain.view import OverviewQuery
 
@@ -116,6 +120,7 @@ def _toolbar() -> Component:
             ),
             html.Div(id="overview-chips"),
             html.Div(id="overview-count", role="status", className="muted figure"),
+            csv_link(None, "all pages of this table", id="overview-csv"),
         ],
         className="toolbar",
     )
@@ -143,8 +148,10 @@ def register(app: Dash, services: Services) -> None:
         Output("overview-count", "children"),
         Output("overview-pager", "children"),
         Output("overview-state", "children"),
+        Output("overview-csv", "href"),
         Input("address", "data"),
     )
+    @guarded(Permission.VIEW_SHARED_DATA)
     def show(address: Any) -> tuple[Any, ...]:
         if not isinstance(address, dict) or address.get("path") != PATH:
             raise PreventUpdate
@@ -170,7 +177,13 @@ def register(app: Dash, services: Services) -> None:
             _count(overview),
             _pager(overview),
             _state(overview, problems),
+            _csv(overview),
         )
+
+
+def _csv(overview: Overview) -> str | None:
+    """The file of all pages of the table."""
+    return csv_href(OVERVIEW, replace(overview.query, page=1)) if overview.matching else None
 
 
 def _filter(kind: str, name: str | None) -> dict[str, str | None]:
@@ -216,7 +229,7 @@ def _pager(overview: Overview) -> list[Component]:
 def _state(overview: Overview, problems: list[str]) -> list[Component]:
     """What to say below the table: nothing stored, nothing matching, or what was ignored."""
     if not overview.stored:
-        return [*_notes(problems), _nothing_stored()]
+        return [*_notes(problems), _nothing(" ".join(overview.notes))]
     if overview.matching:
         return _notes(problems + overview.notes)
     clear = {"q": None, "sector": None, "industry": None, "page": None}
@@ -228,17 +241,22 @@ def _notes(lines: list[str]) -> list[Component]:
     return [html.P(line, className="note") for line in lines]
 
 
-def _nothing_stored() -> Component:
-    said = empty(
-        "No market data yet",
-        [
-            html.P("Import a CSV or Parquet file of bars:"),
-            html.P(command("mltrading import prices.csv --symbol AAPL --interval 1d")),
-            html.P("or load the bundled public-domain sample:"),
-            html.P(command("mltrading sample")),
-        ],
-    )
+def _nothing(note: str) -> Component:
+    """Instead of the page: nothing is stored, or nothing is shared with this user."""
+    if current_actor().scope is Scope.SHARED:
+        fact, _, way_out = note.partition("; ")
+        said = empty(fact, html.P(f"{way_out[:1].upper()}{way_out[1:]}"))
+    else:
+        said = empty("No market data yet", _IMPORT)
     return html.Div(said, className="nothing-stored")
+
+
+_IMPORT = [
+    html.P("Import a CSV or Parquet file of bars:"),
+    html.P(command("mltrading import prices.csv --symbol AAPL --interval 1d")),
+    html.P("or load the bundled public-domain sample:"),
+    html.P(command("mltrading sample")),
+]
 
 
 PAGE = Page(
@@ -253,4 +271,5 @@ PAGE = Page(
         Key("↑ ↓", "On the bars: another sector or industry; Enter filters by it"),
         Key("Space", "On Compare: add the symbol to the comparison", COMPARISON),
     ),
+    permission=Permission.VIEW_SHARED_DATA,
 )

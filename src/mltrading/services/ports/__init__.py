@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mltrading.domain.access import Scope
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
 from mltrading.services.ports.audit import TrailState
 from mltrading.utils.message import Message, Outcome
@@ -62,26 +63,32 @@ class Stored:
 
 
 class Symbols(Protocol):
-    def find(self, text: str, limit: int) -> list[Symbol]:
+    """Each question is answered as if no symbol outside of the scope were stored."""
+
+    def find(self, scope: Scope, text: str, limit: int) -> list[Symbol]:
         """Symbols whose code or name contains `text` (case-insensitive); exact code first,
         then code prefix, then the rest by code. Empty text lists by code."""
 
-    def nearest(self, code: str) -> str | None:
+    def nearest(self, scope: Scope, code: str) -> str | None:
         """The stored code most like `code`, for "did you mean"."""
 
-    def latest(self) -> list[Latest]:
+    def latest(self, scope: Scope) -> list[Latest]:
         """One row for each symbol that has bars, by code."""
 
 
 class BarReader(Protocol):
-    """Every read of bars goes through here. Only stored intervals; as traded; ascending."""
+    """Every read of bars goes through here. Only stored intervals; as traded; ascending.
+
+    `stored` is the gate: the number by which bars are read is told there alone, to those who may
+    see the symbol."""
 
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
         """What `ask` returns; all that it reads from the reader it is handed is of one moment.
         It may run twice, so it must change nothing outside."""
 
-    def stored(self, code: str) -> Stored | None:
-        """The symbol of that exact code, with what is stored at the moment of reading."""
+    def stored(self, scope: Scope, code: str) -> Stored | None:
+        """The symbol of that exact code, with what is stored at the moment of reading; None for
+        one outside of the scope as for one that nobody stored."""
 
     def between(self, symbol_id: int, interval: Interval, start: int, end: int) -> Bars:
         """Bars with start <= ts < end."""

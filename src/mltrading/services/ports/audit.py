@@ -8,9 +8,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeVar, get_args
 
+from mltrading.domain.access import Actor
+
 Result = TypeVar("Result")
 
 AuditOutcome = Literal["done", "refused", "failed"]
+HowSeen = Literal["chart", "compare", "overview", "export"]
 OUTCOMES: tuple[AuditOutcome, ...] = get_args(AuditOutcome)
 ANONYMOUS = "anonymous"
 PRUNED = "audit.prune"
@@ -119,6 +122,20 @@ class AuditTrail(Protocol):
 
     def record_all(self, events: Sequence[AuditEvent]) -> None:
         """Append them in their order, in one transaction of their own."""
+
+
+class ViewLog(Protocol):
+    def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
+        """Note that the actor is about to be shown data of these symbols ("overview" names the
+        table of all that it may see). Asked for every view, so what was noted of the actor lately
+        must cost next to nothing."""
+
+
+class Unlogged:
+    """The log of views of a program that keeps none."""
+
+    def viewed(self, actor: Actor, codes: Sequence[str], how: HowSeen) -> None:
+        """Nothing is kept."""
 
 
 class AuditStore(AuditTrail, Protocol):

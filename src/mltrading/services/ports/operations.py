@@ -168,6 +168,22 @@ class LogQuery:
     page: int = 1
 
 
+LIVE = ("load_p75", "paint_p75", "callback_p95", "request_p95", "error_share")
+"""What of the budgets is known of the running deployment (services/operations.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the dashboard may take of something; `live` is one of LIVE, "" where only `make bench`
+    measures it."""
+
+    name: str
+    what: str
+    limit: float
+    unit: str
+    live: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineMetric:
     """A figure of the delivery pipeline, as its jobs wrote it last; `target` as they judge it."""

@@ -21,6 +21,7 @@ CREATE TABLE users (
 CREATE TABLE sessions (
     token_hash bytea PRIMARY KEY,
     id text NOT NULL UNIQUE,            -- what lists show, and what ends a session by name
+    road text NOT NULL CHECK (road IN ('password', 'openid')),  -- how it began
     user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     created_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,150 @@
+"""The database: there, of a version and a schema that fit, with rights and room enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mltrading.adapters.postgres import grants, migrate
+from mltrading.adapters.postgres.connection import place
+from mltrading.adapters.postgres.diagnosis import Diagnosis, diagnose
+from mltrading.cli.database import open_database
+from mltrading.cli.doctor.findings import Finding, error, ok, told, warning
+from mltrading.errors import MLTradingError
+from mltrading.settings import WEB_WORKERS, Settings
+
+OLDEST, NEWEST = 12, 18
+LATE_SECONDS, WRONG_SECONDS = 2.0, 15.0  # codes of a second factor last 30 s
+BESIDE = WEB_WORKERS + 4  # health checks, the worker, a release
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None and not _embedded_is_there(settings):
+        yield ok("database", "none yet: the first start makes one in MLTRADING_HOME")
+        return
+    try:
+        access = open_database(settings, lambda _: None)
+    except MLTradingError as failure:
+        yield told("database", failure)
+        return
+    try:
+        # The embedded server's first upgrade makes the application's role.
+        embedded = access.server is not None
+        found = diagnose(access.owner_url if embedded else access.url)
+        yield from _about(settings, found, "embedded" if embedded else place(access.url))
+        if found.schema == len(migrate.migrations()):
+            yield audit(grants.alters_audit(access.url), settings)
+    except MLTradingError as failure:
+        yield told("database", failure)
+    finally:
+        access.close()
+
+
+def _embedded_is_there(settings: Settings) -> bool:
+    return any(settings.home.glob("postgres-*/data/PG_VERSION"))
+
+
+def _about(settings: Settings, found: Diagnosis, where: str) -> Iterator[Finding]:
+    yield version(found, where)
+    yield schema(found)
+    if found.read_only:
+        yield warning(
+            "writing", "the server is read-only", "point DATABASE_URL at the primary, or wait"
+        )
+    yield encryption(settings, found)
+    yield clock(found)
+    yield connections(settings, found)
+    if found.administrators is not None and settings.sign_in:
+        yield administrators(found)
+
+
+def version(found: Diagnosis, where: str) -> Finding:
+    said, major = f"PostgreSQL {found.named}, {where}", found.version // 10_000
+    if major < OLDEST:
+        return error("database", said, f"{OLDEST} or newer is needed")
+    if major > NEWEST:
+        return warning("database", said, f"nobody tried newer than {NEWEST} yet")
+    return ok("database", said)
+
+
+def schema(found: Diagnosis) -> Finding:
+    known = len(migrate.migrations())
+    if found.oldest > known:
+        return error(
+            "schema",
+            f"version {found.schema} needs a program that knows {found.oldest} or newer",
+            "install the newer release",
+        )
+    if found.schema < known:
+        missing = ", ".join(map(str, range(found.schema + 1, known + 1)))
+        return warning(
+            "schema",
+            f"version {found.schema}, pending: {missing}",
+            "mltrading db upgrade (every start does it too)",
+        )
+    return ok("schema", f"version {found.schema}, nothing pending")
+
+
+def encryption(settings: Settings, found: Diagnosis) -> Finding:
+    if found.local:
+        return ok("encryption", "not needed: a socket of this machine")
+    if found.encrypted:
+        return ok("encryption", "TLS is in use")
+    if settings.environment == "development":
+        return ok("encryption", "no TLS, as development may")
+    return warning(
+        "encryption",
+        "data and password travel in the open",
+        "set database.ssl_required to true, and TLS on the server",
+    )
+
+
+def clock(found: Diagnosis) -> Finding:
+    ahead = found.ahead_seconds
+    said = f"{abs(ahead):.1f} s {'behind' if ahead > 0 else 'before'} that of the database"
+    advice = "let both set their clocks by NTP"
+    if abs(ahead) >= WRONG_SECONDS:
+        return error("clock", said, advice)
+    if abs(ahead) >= LATE_SECONDS:
+        return warning("clock", said, advice)
+    return ok("clock", "as the database's")
+
+
+def connections(settings: Settings, found: Diagnosis) -> Finding:
+    """An instance is all that one deployment runs; a second one starts beside it at a release."""
+    needed = settings.connection_pool + BESIDE
+    free = found.connections - found.others
+    said = f"an instance needs up to {needed} of {free} connections"
+    advice = "lower database.connection_pool, or raise max_connections"
+    if needed > free:
+        return error("connections", said, advice)
+    if 2 * needed > free:
+        return warning("connections", f"{said}: no second one fits beside it", advice)
+    return ok("connections", f"{said}: {free // needed} instances fit")
+
+
+def audit(rights: list[str], settings: Settings) -> Finding:
+    if not rights:
+        return ok("audit trail", "the application's role can not change it")
+    said = f"the application's role may {', '.join(rights)}"
+    if settings.environment == "development":
+        return ok("audit trail", f"{said}, as in development with a server of one's own")
+    return warning(
+        "audit trail", said, "migrate as another role: DATABASE_OWNER_URL (docs/operator.md)"
+    )
+
+
+def administrators(found: Diagnosis) -> Finding:
+    count, with_factor = found.administrators or 0, found.second_factor
+    if not count:
+        return error(
+            "administrators",
+            "nobody can administer",
+            "mltrading users add you@example.com --role admin",
+        )
+    if with_factor < count:
+        return warning(
+            "administrators",
+            f"{count - with_factor} of {count} without a second factor",
+            "they set one up at /account after signing in",
+        )
+    return ok("administrators", f"{count}, each with a second factor")

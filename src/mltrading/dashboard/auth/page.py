@@ -1,0 +1,72 @@
+"""The page that people sign in with, as it is at first and as it comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Response, render_template, request
+
+from mltrading.dashboard.auth.cookies import welcome
+from mltrading.dashboard.auth.forms import field, form_token
+from mltrading.dashboard.auth.places import local_path
+from mltrading.dashboard.guard.answers import OUTAGE, retry_after
+from mltrading.dashboard.guard.visitor import Visitors
+from mltrading.dashboard.guard.web import Web
+from mltrading.dashboard.origin import current_origin
+from mltrading.errors import (
+    CodeNeeded,
+    DatabaseUnavailable,
+    MLTradingError,
+    ProviderUnavailable,
+    TooManyAttempts,
+)
+
+if TYPE_CHECKING:
+    from mltrading.services.identity import Identity, SignedIn
+
+NOTICES = {
+    "out": "You are signed out.",
+    "set": "The password is set. Sign in with it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPage:
+    identity: Identity
+    web: Web
+    visitors: Visitors
+
+    def left(self, began: SignedIn, place: str | None) -> Response:
+        """On to where the user wanted to go; an earlier session of this browser ends."""
+        if self.visitors.token:
+            self.identity.sign_out(self.visitors.token, current_origin())
+        return welcome(began, local_path(place), self.web)
+
+    def shown(self, error: MLTradingError | None = None) -> Response:
+        """The form; with why nobody was signed in, and a status that says so too."""
+        body = render_template(
+            "login.html",
+            error=_sentence(error) if error else "",
+            notice="" if error else NOTICES.get(request.args.get("said", ""), ""),
+            code_needed=isinstance(error, CodeNeeded),
+            email=field("email"),
+            next=local_path(request.values.get("next")),
+            openid=self.identity.provider,
+            csrf=form_token(self.web),
+        )
+        response = Response(body, _status(error))
+        return retry_after(response, error.seconds if isinstance(error, TooManyAttempts) else None)
+
+
+def _sentence(error: MLTradingError) -> str:
+    text = OUTAGE if isinstance(error, DatabaseUnavailable) else str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _status(error: MLTradingError | None) -> int:
+    if error is None:
+        return 200
+    if isinstance(error, TooManyAttempts):
+        return 429
+    return 503 if isinstance(error, DatabaseUnavailable | ProviderUnavailable) else 401

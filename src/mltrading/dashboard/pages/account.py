@@ -1,0 +1,165 @@
+"""Account: what is the visitor's own: sessions, password, second factor, personal data.
+
+Every button and form is an act (dashboard/acts.py); one callback does it and draws the page anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html, set_props
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.acts import Act, read_act
+from mltrading.dashboard.components import data, skeleton, toast
+from mltrading.dashboard.guard.access import Access, guarded
+from mltrading.dashboard.markup import Node
+from mltrading.dashboard.origin import current_origin
+from mltrading.dashboard.pages import account_parts as parts
+from mltrading.dashboard.registry import Page
+from mltrading.domain.access import Actor
+from mltrading.errors import Forbidden, InvalidPassword, InvalidView
+from mltrading.services.identity import Identity
+
+if TYPE_CHECKING:
+    from mltrading.services import Services
+
+PATH = "/account"
+SECTIONS = ("who", "sessions", "password", "second-factor", "data")
+
+
+def layout(services: Services, search: str) -> Component:
+    return html.Div(
+        [
+            html.H1("Account"),
+            dcc.Store(id="account-act"),
+            dcc.Store(id="account-parts"),
+            dcc.Download(id="account-download"),
+            *(
+                html.Section(skeleton("line-skeleton"), id=f"account-{section}")
+                for section in SECTIONS
+            ),
+        ],
+        id="account",
+        className="sheet",
+        **data(acts="account-act"),
+    )
+
+
+def register(app: Dash, services: Services) -> None:
+    app.clientside_callback(ClientsideFunction("mlt", "partsDrawn"), Input("account-parts", "data"))
+
+    @app.callback(
+        Output("account-parts", "data"),
+        Input("address", "data"),
+        Input("account-act", "data"),
+    )
+    @guarded(Access.SIGNED_IN)
+    def show(address: Any, act: Any) -> dict[str, list[Node]]:
+        if not isinstance(address, dict) or address.get("path") != PATH:
+            raise PreventUpdate
+        actor, identity = current_actor(), _identity(services)
+        changed: dict[str, list[Node]] = {}
+        if ctx.triggered_id == "account-act":
+            changed = _perform(services, actor, read_act(act))
+        return {**_drawn(identity, actor), **changed}
+
+
+def _identity(services: Services) -> Identity:
+    if services.identity is None:
+        raise Forbidden("nobody signs in here, so there is no account")
+    return services.identity
+
+
+def _drawn(identity: Identity, actor: Actor) -> dict[str, list[Node]]:
+    sessions = identity.sessions(actor)
+    profile = identity.profile(actor)
+    return {
+        "account-who": parts.who(actor, profile, identity.needs_totp(actor)),
+        "account-sessions": parts.sessions(sessions),
+        "account-password": parts.password(profile),
+        "account-second-factor": parts.second_factor(profile),
+        "account-data": parts.personal_data(profile),
+    }
+
+
+def _perform(services: Services, actor: Actor, act: Act) -> dict[str, list[Node]]:
+    """Do it, say it, and give what of the page is not as _drawn draws it."""
+    if act.do not in ACTS:
+        raise InvalidView("the page asked for what it does not know; reload it and try again")
+    return ACTS[act.do](services, actor, act) or {}
+
+
+def _end_session(services: Services, actor: Actor, act: Act) -> None:
+    _identity(services).end_session(actor, act.value("session"), current_origin())
+    _said("That session has ended")
+
+
+def _change_password(services: Services, actor: Actor, act: Act) -> None:
+    old, new = act.value("old"), act.value("new")
+    if new != act.value("again"):
+        raise InvalidPassword("the two new passwords differ; nothing was changed")
+    _identity(services).change_password(actor, old, new, current_origin())
+    _leave("/login?next=/account")  # every session has ended, this one too
+
+
+def _begin_totp(services: Services, actor: Actor, act: Act) -> dict[str, list[Node]]:
+    return {"account-second-factor": parts.enrolment(_identity(services).begin_totp(actor))}
+
+
+def _confirm_totp(services: Services, actor: Actor, act: Act) -> None:
+    secret, code = act.value("secret"), act.value("code")
+    identity = _identity(services)
+    identity.confirm_totp(actor, secret, code, current_origin())
+    if identity.needs_totp(actor):  # until now: the rest of the pages is open from here on
+        _leave("/")
+    _said("From now on signing in asks for a code. Your other sessions have ended")
+
+
+def _drop_totp(services: Services, actor: Actor, act: Act) -> None:
+    _identity(services).drop_totp(actor, act.value("password"), current_origin())
+    _said("Signing in asks for the password alone now")
+
+
+def _export(services: Services, actor: Actor, act: Act) -> None:
+    found = services.privacy.export(actor, act.value("password"), current_origin())
+    text = json.dumps(found, indent=2, ensure_ascii=False, default=str)
+    file = {"content": text, "filename": "mltrading-my-data.json", "type": "application/json"}
+    set_props("account-download", {"data": file})
+    _said("Your data are on their way to you")
+
+
+def _said(text: str) -> None:
+    set_props("toast", {"children": toast(text)})
+
+
+def _leave(href: str) -> None:
+    """Open an address outside of the frame."""
+    set_props("goto", {"data": {"href": href, "leave": True}})
+
+
+Doing = Callable[["Services", Actor, Act], "dict[str, list[Node]] | None"]
+ACTS: Mapping[str, Doing] = {
+    "end-session": _end_session,
+    "change-password": _change_password,
+    "begin-second-factor": _begin_totp,
+    "confirm-second-factor": _confirm_totp,
+    "drop-second-factor": _drop_totp,
+    "export": _export,
+}
+
+PAGE = Page(
+    PATH,
+    "Account",
+    "Account",
+    "account",
+    layout,
+    register,
+    in_nav=False,
+    graphs=False,
+    signed_in=True,
+)

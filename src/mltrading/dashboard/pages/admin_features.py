@@ -1,0 +1,28 @@
+"""What is switched on in this deployment, for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mltrading.dashboard.markup import Node, el
+
+if TYPE_CHECKING:
+    from mltrading.services import Services
+
+
+def drawn(services: Services, query: dict[str, str]) -> list[Node]:
+    rows = [
+        el("tr", el("th", name, scope="row"), el("td", value), el("td", where))
+        for name, value, where in services.in_force
+    ]
+    head = el("thead", el("tr", *(el("th", n, scope="col") for n in ("Setting", "Value", "From"))))
+    said = "What this process runs with. A change takes a release: nothing here is edited by click."
+    return [
+        el("h2", "In force"),
+        el("p", said, class_="muted"),
+        el(
+            "div",
+            el("table", head, el("tbody", *rows), class_="table", id="features-table"),
+            class_="table-wrap",
+        ),
+    ]
