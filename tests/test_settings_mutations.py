@@ -60,7 +60,7 @@ def numbered(name: str, pattern: str) -> list[int]:
     return [at for at, line in enumerate(lines, 1) if re.fullmatch(pattern, line)]
 
 
-KEY = r"( *)(\w+):(.*)"
+KEY = r"( *)([a-z]\w*):(.*)"  # names of rules, which begin with a capital, are free
 ENTRY = r"( *- )(\w+): (.*)"
 places = st.sampled_from(
     [(name, at) for name in FILES for at in numbered(name, KEY) + numbered(name, ENTRY)]
@@ -138,6 +138,7 @@ KINDS: dict[type, tuple[str, ...]] = {
     int: (
         "'20'", "20.0", "020", "0x14", "1:30", "1_0", "1", "501", "-5", "2e1", "true", "[20]", "0b",
     ),
+    list: ("true", "12", "[]", "a", "'a'", "{a: b}", "[[a]]", "[true]", "!x y"),
     str: (
         "true", "12", "1.5", "[a]", "{a: b}", "2024-13-45", "yes", ".inf", '""', '"a b"', "!x y",
     ),

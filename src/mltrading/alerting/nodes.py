@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mltrading.errors import ConfigurationError
-from mltrading.files import NULL, swallowed
+from mltrading.files import swallowed
 from mltrading.utils.text import nearest
 
 if TYPE_CHECKING:
     import yaml
 
+WORDS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int")
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -63,10 +64,11 @@ class Nodes:
         return list(node.value)
 
     def word(self, node: yaml.Node, what: str, must: str) -> str:
-        """The text of a scalar as it was written, but for quotes."""
+        """The text of a scalar as it was written, but for quotes; numbers are text too (a time of
+        day is one to YAML)."""
         import yaml
 
-        if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
+        if not isinstance(node, yaml.ScalarNode) or node.tag not in WORDS:
             raise self.wrong(node, f"{what} must be {must}{swallowed(node)}")
         return str(node.value).strip()
 

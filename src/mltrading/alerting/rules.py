@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mltrading.alerting.nodes import Nodes, meant
 from mltrading.domain.alerting.rules import ALL, OWN_RULES, SIGNALS, Condition, Rule, rule
+from mltrading.files import swallowed
 
 if TYPE_CHECKING:
     import yaml
@@ -17,7 +18,7 @@ KEYS = ("severity", "when", "for", "over", "resolve_after", "least_requests", "m
 SEVERITIES = ("critical", "warning")
 DAY = 86_400.0
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]{1,63}")
-_WHEN = re.compile(r"(\w+)(?:\s*([<>])\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(%|s)?)?")
+_WHEN = re.compile(r"([a-z]\w*)(?:\s*([<>])\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(%|s)?)?")
 
 
 def read_rules(nodes: Nodes, node: yaml.Node) -> tuple[Rule, ...]:
@@ -111,7 +112,7 @@ def _mutes(nodes: Nodes, node: yaml.Node, place: str) -> tuple[str, ...]:
     must = f"'{ALL}', or a list of rules"
     if isinstance(node, yaml.ScalarNode):
         if node.value != ALL:
-            raise nodes.wrong(node, f"{place}.mutes must be {must}")
+            raise nodes.wrong(node, f"{place}.mutes must be {must}{swallowed(node)}")
         return (ALL,)
     entries = nodes.items(node, f"{place}.mutes must be {must}")
     return tuple(nodes.word(one, f"an entry of {place}.mutes", "a rule") for one in entries)
