@@ -132,7 +132,11 @@ def environment(folder: Path, database_url: str, alerting: str, **more: str) -> 
     (folder / "production.yml").write_text(CONFIGURATION)
     (folder / "alerting.yml").write_text(alerting)
     return {
-        **{name: value for name, value in os.environ.items() if name != "WEBHOOK_SECRET"},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("WEBHOOK_SECRET", "SMTP_URL")
+        },
         "ENVIRONMENT": "production",
         "SECRET_KEY": SECRET_KEY,
         "DATABASE_URL": database_url,

@@ -51,7 +51,7 @@ def test_300_messages_with_half_of_the_sends_failing_and_8_kills_lose_none(
             f"""channels:
   critical: [{{slack: "#a"}}, {{pagerduty: service-key}}, {{webhook: "{hook.url}/x"}}]
   warning: [{{slack: "#a"}}]
-  info: [{{slack: "#a"}}]
+  info: [{{email: team@company.com}}]
 rules:
   DiskLow: {{severity: warning, when: disk_free < 10%}}
 """,
@@ -120,7 +120,7 @@ def start(env: dict[str, str], folder: Path, number: int) -> Worker:
 OUTAGE = """channels:
   critical: [{slack: "#critical"}, {pagerduty: service-key}]
   warning: [{slack: "#warning"}]
-  info: [{slack: "#info"}]
+  info: [{email: team@company.com}]
 rules:
   AppDown: {severity: critical, when: app_down, resolve_after: 2s, mutes: all}
   DatabaseDown: {severity: critical, when: database_down, resolve_after: 2s}
@@ -154,6 +154,7 @@ class Outage:
             ("end of " if "*resolved:" in str(one["text"]) else "")
             + str(one["text"]).split("production ")[1].split(":")[0]
             for one in self.slack.taken()
+            if one["channel"] == "#critical"  # the digest goes to another
         ]
         return slack, [str(one["event_action"]) for one in self.pager.taken()]
 

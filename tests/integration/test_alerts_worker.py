@@ -31,7 +31,7 @@ HEALTHY = Reply(200, {"status": "healthy", "checks": {"database": "ok"}})
 FILE = """channels:
   critical: [{slack: "#critical"}, {pagerduty: service-key}]
   warning: [{slack: "#warning"}]
-  info: [{slack: "#info"}]
+  info: [{email: team@company.com}]
 rules:
   AppDown: {severity: critical, when: app_down, resolve_after: 1s, mutes: all}
 """
@@ -92,7 +92,8 @@ def test_an_application_that_is_down_pages_once_and_its_return_ends_it(
         ":white_check_mark: *resolved: production AppDown: over after"
     )
     [(slack_id,)] = sql("SELECT id FROM alert_outbox WHERE kind = 'slack' AND NOT resolved")
-    assert f"Message {slack_id}" in place.slack.taken()[0]["text"]
+    [first, _] = [one for one in place.slack.taken() if one["channel"] == "#critical"]
+    assert f"Message {slack_id}" in first["text"]
     assert sql("SELECT what FROM alert_events ORDER BY id") == [("fired",), ("resolved",)]
     assert sql("SELECT DISTINCT state FROM alert_outbox") == [("delivered",)]
     assert "s3cret" not in worker.said()
