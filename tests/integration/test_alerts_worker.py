@@ -83,6 +83,8 @@ def test_an_application_that_is_down_pages_once_and_its_return_ends_it(
         place.app.replies[:] = [HEALTHY]
         wait_until(lambda: len(place.events()) == 2, "the end")
         wait_until(lambda: len(place.slack_texts("#critical")) == 2, "the end in Slack")
+        unsent = "SELECT 1 FROM alert_outbox WHERE state <> 'delivered'"
+        wait_until(lambda: not sql(unsent), "all is noted")
         assert worker.stop() < 1
     [(opens, key), (ends, same)] = place.events()
     assert (opens, ends, key) == ("trigger", "resolve", same)
@@ -95,7 +97,7 @@ def test_an_application_that_is_down_pages_once_and_its_return_ends_it(
     [first, _] = [one for one in place.slack.taken() if one["channel"] == "#critical"]
     assert f"Message {slack_id}" in first["text"]
     assert sql("SELECT what FROM alert_events ORDER BY id") == [("fired",), ("resolved",)]
-    assert sql("SELECT DISTINCT state FROM alert_outbox") == [("delivered",)]
+    assert sql("SELECT DISTINCT attempts FROM alert_outbox") == [(1,)]
     assert "s3cret" not in worker.said()
 
 
@@ -149,7 +151,8 @@ def test_a_channel_that_asks_for_a_pause_gets_it(place: Place, sql: Sql) -> None
     )
     place.app.replies[:] = [Reply(503)]
     with working(place.env, place.log):
-        wait_until(lambda: place.slack_texts("#critical"), "it is told in the end")
+        noted = "SELECT 1 FROM alert_outbox WHERE kind = 'slack' AND state = 'delivered'"
+        wait_until(lambda: sql(noted), "it is told in the end")
     assert place.slack.requests == 2
     [(seconds,)] = sql("""SELECT extract(epoch FROM finished_at - created_at)::float8
         FROM alert_outbox WHERE kind = 'slack'""")
