@@ -159,7 +159,9 @@ def test_a_worker_is_seen_by_its_samples(database: Database, book: PostgresOpera
     assert seen is not None and 0 <= seen < 60
 
 
-def test_deployments_are_told_newest_first(database: Database, book: PostgresOperationsBook) -> None:
+def test_deployments_are_told_newest_first(
+    database: Database, book: PostgresOperationsBook
+) -> None:
     deployments = PostgresDeployments(database)
     for release in ("v1", "v2", "v3"):
         deployments.record("production", "0.1.0", "abc", release)

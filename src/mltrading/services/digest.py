@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from mltrading.domain.access import WORKER, Actor, Permission, Scope
 from mltrading.domain.calendar import Calendars
 from mltrading.domain.trust import staleness
+from mltrading.services.days import DayReader, Days
+from mltrading.services.digest_running import running_lines
 from mltrading.services.ports import Channel, DayBook, DayFacts, Symbols
 from mltrading.utils.clock import Clock, microseconds
 from mltrading.utils.message import Message, Outcome
@@ -20,13 +22,15 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The day that ended at `until`. `stale` holds (code, age) of symbols, by code."""
+    """The day that ended at `until`. `stale` holds (code, age) of symbols, by code; `days` is None
+    where nothing is measured."""
 
     environment: str
     until: datetime
     symbols: int
     stale: tuple[tuple[str, str], ...]
     facts: DayFacts
+    days: Days | None = None
 
     def title(self) -> str:
         deployed = counted(len(self.facts.deployments), "deployment")
@@ -54,7 +58,7 @@ class Digest:
         ]
         if facts.erased:
             lines.append(f"Accounts erased, as the trail names them: {', '.join(facts.erased)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *running_lines(self.days)])
 
     def _change(self) -> str:
         if self.facts.bars_before is None:
@@ -90,6 +94,7 @@ class DailyDigest:
         book: DayBook,
         clock: Clock,
         hour_utc: int = HOUR_UTC,
+        running: DayReader | None = None,
     ) -> None:
         self._environment = environment
         self._channels = {channel.name: channel for channel in channels}
@@ -98,6 +103,7 @@ class DailyDigest:
         self._book = book
         self._clock = clock
         self._hour_utc = hour_utc
+        self._running = running
 
     @property
     def targets(self) -> Sequence[str]:
@@ -126,7 +132,8 @@ class DailyDigest:
             age = staleness(self._calendars.get(one.symbol.calendar, now), one.session, now)
             if age.stale:
                 stale.append((one.symbol.code, age.text))
-        return Digest(self._environment, until, len(latest), tuple(stale), facts)
+        days = self._running.days(until) if self._running else None
+        return Digest(self._environment, until, len(latest), tuple(stale), facts, days)
 
 
 def counted(count: int, noun: str) -> str:

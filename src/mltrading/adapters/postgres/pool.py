@@ -214,7 +214,9 @@ class Database:
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _checked_connection(self, opening: str | sql.Composable) -> tuple[PoolProxiedConnection, bool]:
+    def _checked_connection(
+        self, opening: str | sql.Composable
+    ) -> tuple[PoolProxiedConnection, bool]:
         """A connection that answered, and whether none was free at first. After a restart of the
         server every idle one is dead, so the dead are dropped without a pause until the pool
         connects anew."""
