@@ -23,7 +23,9 @@ CODES = ("AAPL", "IBM", "MSFT", "GOOG", "FB")
 HEALTH_CALLS = 300
 CALLBACK_ROUNDS = 15
 REPORT_SECONDS = 10.0
-_LINE = re.compile(r"mltrading_(?P<family>\w+)_bucket\{(?P<labels>.*),?le=\"(?P<le>[^\"]+)\"\} (?P<n>\d+)")
+_LINE = re.compile(
+    r"mltrading_(?P<family>\w+)_bucket\{(?P<labels>.*),?le=\"(?P<le>[^\"]+)\"\} (?P<n>\d+)"
+)
 
 Select = Callable[[str], bool]
 

@@ -20,8 +20,10 @@ from mltrading.adapters.postgres.health import PostgresProbe
 from mltrading.adapters.postgres.identity import PostgresIdentity
 from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
+from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.privacy import PostgresPrivacy
+from mltrading.adapters.postgres.samples import PostgresSamples
 from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.redis_limits import RedisLimiter
 from mltrading.adapters.sealing import SecretKeySeals
@@ -41,6 +43,7 @@ from mltrading.services.accounts import Accounts
 from mltrading.services.alerts import AlertHistoryJob
 from mltrading.services.attempts import Attempts
 from mltrading.services.audit import Audit, ViewLog
+from mltrading.services.days import DayReader
 from mltrading.services.digest import DailyDigest, DigestMoment
 from mltrading.services.exports import Exports
 from mltrading.services.health import Health, Running
@@ -232,6 +235,7 @@ def build_jobs(
         PostgresDayBook(database),
         clock,
         moment,
+        DayReader(PostgresSamples(database), PostgresOperationsBook(database)),
     )
     retention = RetentionJob(Retainer(PostgresPrivacy(database, owner), settings.retention))
     history = AlertHistoryJob(PostgresAlerts(database))

@@ -1,4 +1,4 @@
-"""The log of a real gunicorn in staging: JSON, one object a line, with the request's id everywhere."""
+"""The log of a real gunicorn in staging: JSON, one object a line, with the request's id in it."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ def test_the_level_of_the_file_acts(database_url: str, folder: Path) -> None:
         assert {one["level"] for one in server.records()} <= {"warning", "error", "critical"}
 
 
-def test_warnings_are_stored_where_the_ops_page_searches(database_url: str, tmp_path: Path) -> None:
-    """Samples and lines of the log come from every process, and go on after the database was away."""
+def test_every_process_hands_over_what_it_counted(database_url: str, tmp_path: Path) -> None:
+    """Samples come from every process, and the last ones when it ends."""
     with gunicorn(tmp_path, database_url, *OURS) as server:
         server.flood("/health/live", 80)
         server.ask("/charts")

@@ -145,7 +145,7 @@ def test_it_prints_an_address_that_answers(shared: Serve) -> None:
 
 
 def test_unknown_addresses_are_not_found(shared: Serve) -> None:
-    for path in ("/healthz", "/.env", "/nowhere/at/all", "/health/full"):
+    for path in ("/healthz", "/.env", "/nowhere/at/all", "/health/fuller"):
         assert get(shared.url(path))[0] == 404, path
 
 

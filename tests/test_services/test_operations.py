@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from mltrading.services.ports.operations import (
     Usage,
     Window,
 )
-from mltrading.services.vitals import FRESH_SECONDS, Vitals
+from mltrading.services.vitals import FRESH_SECONDS, IngestLag, Vitals
 from tests.test_services.operations_made import (
     NOON,
     Book,
@@ -205,6 +205,12 @@ def at(text: str) -> int:
     return moment(text)
 
 
+def lags(*ingested: Ingest) -> Sequence[IngestLag]:
+    stored = vitals(Health(), Book(ingested=list(ingested))).read().stored
+    assert stored is not None
+    return stored.ingest
+
+
 @pytest.mark.parametrize(
     ("session", "lag_hours"),
     [
@@ -215,7 +221,7 @@ def at(text: str) -> int:
 )
 def test_the_lag_is_since_the_first_missing_session_closed(session: str, lag_hours: float) -> None:
     ingest = Ingest("feed", at(f"{session}T20:59"), (("X", at(f"{session}T00:00")),))
-    [lag] = vitals(Health(), Book(ingested=[ingest])).read().stored.ingest  # type: ignore[union-attr]
+    [lag] = lags(ingest)
     assert lag.lag_seconds == pytest.approx(lag_hours * 3600)
     assert lag.age_seconds == pytest.approx((NOON.timestamp() - ingest.newest / MICROSECONDS))
 
@@ -223,14 +229,11 @@ def test_the_lag_is_since_the_first_missing_session_closed(session: str, lag_hou
 def test_a_source_is_as_late_as_its_latest_calendar_and_unknown_without_one() -> None:
     late = ("X", at("2026-03-02T00:00"))
     fresh = ("X", at("2026-03-03T00:00"))
-    book = Book(
-        ingested=[
-            Ingest("both", at("2026-03-03T20:59"), (fresh, late, ("UNKNOWN", at("2000-01-01")))),
-            Ingest("unknown", at("2026-03-03T20:59"), (("UNKNOWN", at("2000-01-01")),)),
-            Ingest("none", at("2026-03-03T20:59"), ()),
-        ]
+    both, unknown, none = lags(
+        Ingest("both", at("2026-03-03T20:59"), (fresh, late, ("UNKNOWN", at("2000-01-01")))),
+        Ingest("unknown", at("2026-03-03T20:59"), (("UNKNOWN", at("2000-01-01")),)),
+        Ingest("none", at("2026-03-03T20:59"), ()),
     )
-    both, unknown, none = vitals(Health(), book).read().stored.ingest  # type: ignore[union-attr]
     assert both.lag_seconds > 0
     assert unknown.lag_seconds != unknown.lag_seconds
     assert none.lag_seconds != none.lag_seconds

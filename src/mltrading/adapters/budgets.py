@@ -10,7 +10,12 @@ from mltrading.errors import ConfigurationError
 from mltrading.services.ports.operations import LIVE, Budget
 
 FILE = Path(__file__).parents[1] / "budgets.toml"
-_KEYS = {"name": str, "what": str, "limit": (int, float), "unit": str}
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "what": str,
+    "limit": (int, float),
+    "unit": str,
+}
 
 
 def read_budgets(path: Path = FILE) -> tuple[Budget, ...]:

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"stored": len(metrics)}))
     else:
-        print(f"stored {len(metrics)} figures of the pipeline")
+        noun = "figure" if len(metrics) == 1 else "figures"
+        print(f"stored {len(metrics)} {noun} of the pipeline")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isnan, nan
 
 from mltrading.services.ports.operations import (
@@ -81,29 +81,19 @@ class Days:
         """How it ran and how much it was used, each beside the day before."""
         days = (self.now, self.before)
         windows = (self.now.window, self.before.window)
+        answers = _ms(one.latency_p95_seconds for one in windows)
+        callbacks = _ms(one.p95(one.callbacks) for one in days)
+        loads = _ms(one.browser("load", 0.75) for one in days)
+        paints = _ms(one.browser("paint", 0.75) for one in days)
         return [
-            Trend("Requests", "", *_counts(windows, "requests"), None),
-            Trend(
-                "Users",
-                "",
-                *(float(one.users) if one.window.samples else nan for one in days),
-                None,
-            ),
-            Trend("Failed", "%", *(100 * one.error_rate for one in windows), True),
-            Trend(
-                "Answers, 95 of 100", "ms", *_ms(one.latency_p95_seconds for one in windows), True
-            ),
-            Trend("Slower than 10 s", "", *_counts(windows, "slow"), True),
-            Trend("Callbacks, 95 of 100", "ms", *_ms(one.p95(one.callbacks) for one in days), True),
-            Trend(
-                "Pages loaded, 3 of 4", "ms", *_ms(one.browser("load", 0.75) for one in days), True
-            ),
-            Trend(
-                "Charts painted, 3 of 4",
-                "ms",
-                *_ms(one.browser("paint", 0.75) for one in days),
-                True,
-            ),
+            _trend("Requests", "", None, _counts(windows, "requests")),
+            _trend("Users", "", None, _users(days)),
+            _trend("Failed", "%", True, _pair(100 * one.error_rate for one in windows)),
+            _trend("Answers, 95 of 100", "ms", True, answers),
+            _trend("Slower than 10 s", "", True, _counts(windows, "slow")),
+            _trend("Callbacks, 95 of 100", "ms", True, callbacks),
+            _trend("Pages loaded, 3 of 4", "ms", True, loads),
+            _trend("Charts painted, 3 of 4", "ms", True, paints),
         ]
 
 
@@ -116,7 +106,7 @@ class DayReader:
 
     def days(self, until: datetime) -> Days:
         """The day that ends with the hour of `until`, and the one before."""
-        end = until.replace(minute=0, second=0, microsecond=0)
+        end = until.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         return Days(self._day(end), self._day(end - DAY))
 
     def _day(self, until: datetime) -> Day:
@@ -162,12 +152,23 @@ def _summed(histograms: Iterable[Sequence[int]]) -> tuple[int, ...]:
     return total
 
 
-def _ms(seconds: Iterable[float]) -> tuple[float, float]:
-    now, before = (1000 * one for one in seconds)
+def _trend(name: str, unit: str, lower: bool | None, figures: tuple[float, float]) -> Trend:
+    return Trend(name, unit, *figures, lower)
+
+
+def _pair(figures: Iterable[float]) -> tuple[float, float]:
+    now, before = figures
     return now, before
+
+
+def _ms(seconds: Iterable[float]) -> tuple[float, float]:
+    return _pair(1000 * one for one in seconds)
 
 
 def _counts(windows: tuple[Window, Window], name: str) -> tuple[float, float]:
     """A count of a day of which nothing was measured is not 0, it is not known."""
-    now, before = (float(getattr(one, name)) if one.samples else nan for one in windows)
-    return now, before
+    return _pair(float(getattr(one, name)) if one.samples else nan for one in windows)
+
+
+def _users(days: tuple[Day, Day]) -> tuple[float, float]:
+    return _pair(float(one.users) if one.window.samples else nan for one in days)

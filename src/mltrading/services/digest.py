@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from mltrading.domain.access import WORKER, Actor, Permission, Scope
 from mltrading.domain.calendar import Calendars
 from mltrading.domain.trust import staleness
+from mltrading.services.days import DayReader, Days
+from mltrading.services.digest_running import running_lines
 from mltrading.services.ports import Channel, DayBook, DayFacts, Symbols
 from mltrading.utils.clock import Clock, microseconds
 from mltrading.utils.message import Message, Outcome
@@ -34,7 +36,7 @@ class DigestMoment:
 @dataclass(frozen=True, slots=True)
 class Digest:
     """The day from `since` to `until`, both in the zone of whom it is for. `stale` holds (code,
-    age) of symbols, by code."""
+    age) of symbols, by code; `days` is None where nothing is measured."""
 
     environment: str
     since: datetime
@@ -42,6 +44,7 @@ class Digest:
     symbols: int
     stale: tuple[tuple[str, str], ...]
     facts: DayFacts
+    days: Days | None = None
 
     def title(self) -> str:
         deployed = counted(len(self.facts.deployments), "deployment")
@@ -71,7 +74,7 @@ class Digest:
         ]
         if facts.erased:
             lines.append(f"Accounts erased, as the trail names them: {', '.join(facts.erased)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *running_lines(self.days)])
 
     def _change(self) -> str:
         if self.facts.bars_before is None:
@@ -108,6 +111,7 @@ class DailyDigest:
         book: DayBook,
         clock: Clock,
         moment: Callable[[], DigestMoment] = DigestMoment,
+        running: DayReader | None = None,
     ) -> None:
         self._environment = environment
         self._channels = channels
@@ -116,6 +120,7 @@ class DailyDigest:
         self._book = book
         self._clock = clock
         self._moment = moment
+        self._running = running
 
     @property
     def targets(self) -> Sequence[str]:
@@ -154,7 +159,8 @@ class DailyDigest:
             age = staleness(self._calendars.get(one.symbol.calendar, now), one.session, now)
             if age.stale:
                 stale.append((one.symbol.code, age.text))
-        return Digest(self._environment, since, until, len(latest), tuple(stale), facts)
+        days = self._running.days(until) if self._running else None
+        return Digest(self._environment, since, until, len(latest), tuple(stale), facts, days)
 
 
 def counted(count: int, noun: str) -> str:

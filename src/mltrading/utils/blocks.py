@@ -123,7 +123,7 @@ class Block:
         for at, key, kind in self._numbers():
             now, told = self.cells[at + _NOW : at + _TOLD], self.cells[at + _TOLD : at + _ENTRY]
             if kind is not Kind.LEVEL and now != told:
-                self._handed.append((at + _TOLD, now.tolist()))
+                self._handed.append((at + _TOLD, list(now)))
                 yield key, kind, tuple(a - b for a, b in zip(now, told, strict=True))
 
     def told(self) -> None:
