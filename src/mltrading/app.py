@@ -160,7 +160,9 @@ def create_app(settings: Settings, url: str) -> Dash:
     app = create_dashboard(services, web, limiter, PostgresAudit(database))
     running = Running(__version__, settings.commit, settings.release)
     app.server.register_blueprint(health_blueprint(services.health, running))
-    app.server.register_blueprint(exports_blueprint(services.exports, services.audit))
+    app.server.register_blueprint(
+        exports_blueprint(services.exports, services.audit, services.features)
+    )
     app.server.extensions["mltrading-warm"] = partial(warm, services.market)
     if settings.debug:
         app.enable_dev_tools(

@@ -26,6 +26,7 @@ from mltrading.domain.access import DEVELOPER, Actor, Permission, Role, Scope
 from mltrading.domain.bars import HOUR, Bars, Interval, Symbol
 from mltrading.errors import DatabaseUnavailable
 from mltrading.settings import load_settings
+from mltrading.settings.file import Features
 from tests.factories import SOURCE, make_bars, make_sessions, make_symbol_details
 from tests.test_adapters.store_model import Sql
 
@@ -115,7 +116,8 @@ def test_a_lost_database_is_said_so() -> None:
 
     server = Flask(__name__)
     server.before_request(lambda: setattr(g, "actor", DEVELOPER))
-    server.register_blueprint(exports_blueprint(Lost(), Lost()))  # type: ignore[arg-type]
+    lost: Any = Lost()
+    server.register_blueprint(exports_blueprint(lost, lost, Features()))
     answer = server.test_client().get("/export/overview.csv")
     assert (answer.status_code, answer.text) == (503, "the database does not answer\n")
 

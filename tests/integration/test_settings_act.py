@@ -147,7 +147,8 @@ def waiting(url: str) -> int:
 
 
 def advanced_charts(at: Deployment, text: str) -> object:
-    """Which controls Charts has, and whether it says that it left something out."""
+    """Which controls Charts has, whether it says that it left something out, and what becomes of a
+    file of that (of a symbol that nobody has)."""
     client = CallbackClient(at.server(text))
     address = {"path": "/charts", "search": "?indicators=sma:20&scale=log", "n": 1}
     page = client.fire("page.children", "address.data", **{"address.data": address})
@@ -155,17 +156,20 @@ def advanced_charts(at: Deployment, text: str) -> object:
     controls = tuple(f'"id": "{name}"' in layout for name in CONTROLS)
     drawn = client.fire("chart-answer.data", "address.data", **{"address.data": address})
     note = json.dumps(drawn["chart-note.children"])
-    return controls, "left out: scale, indicators; advanced charts are switched off here" in note
+    said = "left out: scale, indicators; advanced charts are switched off here" in note
+    file = client.http.get("/export/chart.csv?symbol=AAPL&indicators=sma:20")
+    return controls, said, file.status_code
 
 
 CONTROLS = ("interval-picker", "range-buttons", "chart-type", "scale-picker", "indicator-picker")
 
 
 def comparison_mode(at: Deployment, text: str) -> object:
-    """The page, and the link to it."""
+    """The page, the link to it, and whether a file of it is refused by a line or is no address."""
     client = at.server(text).test_client()
     links = json.dumps(client.get("/_dash-layout").get_json())
-    return client.get("/compare").status_code, '"href": "/compare"' in links
+    file = client.get("/export/compare.csv?symbols=AAPL,IBM")
+    return client.get("/compare").status_code, '"href": "/compare"' in links, file.mimetype
 
 
 def test_mode(at: Deployment, text: str) -> object:
@@ -245,10 +249,11 @@ ROWS: dict[str, tuple[Act, tuple[tuple[str, object], tuple[str, object]]]] = {
     ),
     "database.connection_pool": (connection_pool, (("4", 2), ("16", 8))),
     "features.advanced_charts": (
-        advanced_charts, (("true", (ON, False)), ("false", (OFF, True))),
+        advanced_charts, (("true", (ON, False, 404)), ("false", (OFF, True, 400))),
     ),
     "features.comparison_mode": (
-        comparison_mode, (("true", (200, True)), ("false", (404, False))),
+        comparison_mode,
+        (("true", (200, True, "text/plain")), ("false", (404, False, "text/html"))),
     ),
     "features.test_mode": (test_mode, (("false", (1, False)), ("true", (0, True)))),
     "monitoring.enabled": (channels, (("true", 1), ("false", 0))),

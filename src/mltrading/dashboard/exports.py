@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dash import html
 from dash.development.base_component import Component
@@ -13,6 +13,7 @@ from flask import Blueprint, Response, request
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.audit_query import read_query
 from mltrading.dashboard.components import visually_hidden
+from mltrading.dashboard.features import read_chart
 from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Permission
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
@@ -29,6 +30,9 @@ from mltrading.services.ports.audit import AuditEntry
 from mltrading.utils.csv_text import pieces
 from mltrading.utils.text import one_line
 
+if TYPE_CHECKING:
+    from mltrading.services import Features
+
 View = TypeVar("View", ChartView, CompareView, OverviewQuery)
 
 AUDIT_COLUMNS = "number time_utc who action outcome target details address browser".split()
@@ -41,14 +45,14 @@ _STATUS: dict[type[MLTradingError], int] = {
 }
 
 
-def exports_blueprint(exports: Exports, audit: Audit) -> Blueprint:
+def exports_blueprint(exports: Exports, audit: Audit, features: Features) -> Blueprint:
     """A file for each thing that is shown, under the query of its page. A query that can not be
     used as it is gets no file, where the page would leave a part of it out."""
     blueprint = Blueprint("exports", __name__, url_prefix="/export")
 
     @blueprint.get(f"/{CHART}.csv")
     def chart() -> Response:
-        view = _whole(ChartView.parse(_query()))
+        view = _whole(read_chart(_query(), features))
         return _file(exports.chart(current_actor(), view, current_origin()))
 
     @blueprint.get(f"/{OVERVIEW}.csv")
@@ -56,15 +60,17 @@ def exports_blueprint(exports: Exports, audit: Audit) -> Blueprint:
         query = _whole(OverviewQuery.parse(_query()))
         return _file(exports.overview(current_actor(), query, current_origin()))
 
-    @blueprint.get(f"/{LINES}.csv")
     def lines() -> Response:
         view = _whole(CompareView.parse(_query()))
         return _file(exports.lines(current_actor(), view, current_origin()))
 
-    @blueprint.get(f"/{METRICS}.csv")
     def metrics() -> Response:
         view = _whole(CompareView.parse(_query()))
         return _file(exports.metrics(current_actor(), view, current_origin()))
+
+    if features.comparison_mode:
+        blueprint.add_url_rule(f"/{LINES}.csv", view_func=lines)
+        blueprint.add_url_rule(f"/{METRICS}.csv", view_func=metrics)
 
     @blueprint.get("/audit.csv")
     def trail() -> Response:

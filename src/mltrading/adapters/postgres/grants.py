@@ -201,9 +201,14 @@ def _give(cursor: Cursor, role: str, lacking: _Lacking) -> None:
     run("REVOKE EXECUTE ON FUNCTION {schema}.audit_append FROM PUBLIC")
     run("GRANT EXECUTE ON FUNCTION {schema}.audit_append TO {role}")
     # Until the next grant, what later migrations make is read and written like most tables.
-    by_default = "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {rights} ON "
-    run(by_default + "TABLES TO {role}", rights=_words(EVERYTHING))
-    run(by_default + "SEQUENCES TO {role}", rights=_words(OF_SEQUENCES))
+    run(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {rights} ON TABLES TO {role}",
+        rights=_words(EVERYTHING),
+    )
+    run(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {rights} ON SEQUENCES TO {role}",
+        rights=_words(OF_SEQUENCES),
+    )
 
 
 def _words(rights: Rights) -> sql.Composable:

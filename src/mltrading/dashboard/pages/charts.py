@@ -19,6 +19,7 @@ from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, graph, skeleton
 from mltrading.dashboard.exports import CHART, csv_href
+from mltrading.dashboard.features import read_chart
 from mltrading.dashboard.figures.candles import blank, candles
 from mltrading.dashboard.figures.packing import packed
 from mltrading.dashboard.figures.traces import Figure
@@ -51,7 +52,7 @@ KEYS = (
 
 def layout(services: Services, search: str) -> Component:
     advanced = services.features.advanced_charts
-    view, _ = _read(search, advanced)
+    view, _ = read_chart(search, services.features)
     return html.Div(
         [
             html.H1("Charts", className="visually-hidden"),
@@ -92,7 +93,7 @@ def register(app: Dash, services: Services) -> None:
     )
     @guarded(Permission.VIEW_SHARED_DATA)
     def draw(address: Any) -> tuple[Any, ...]:
-        view, problems = _read(_search(address), advanced)
+        view, problems = read_chart(_search(address), services.features)
         chart, refused = _chart(services, view)
         return (
             sealed({"figure": _figure(chart), "n": address.get("n")}),
@@ -107,16 +108,6 @@ def register(app: Dash, services: Services) -> None:
         outputs = [Output("price-chart", "figure")] if name == "paintChart" else []
         function = ClientsideFunction("mlt", name)
         app.clientside_callback(function, *outputs, Input(source, "data"))
-
-
-def _read(search: str, advanced: bool) -> tuple[ChartView, list[str]]:
-    """The view of an address, as far as this deployment draws it, and what was left out."""
-    view, problems = ChartView.parse(search)
-    if advanced:
-        return view, problems
-    basic, left_out = view.basic()
-    said = f"left out: {', '.join(left_out)}; advanced charts are switched off here"
-    return basic, [*problems, *([said] if left_out else [])]
 
 
 def _search(address: Any) -> str:
