@@ -13,7 +13,7 @@ from math import inf, nan
 from typing import Literal, Protocol
 
 from mltrading.services.ports import Deployment
-from mltrading.utils.logs import LogRecord as LogRecord
+from mltrading.utils.logs import LogRecord
 
 ProcessKind = Literal["web", "worker"]
 UsageKind = Literal["page", "callback", "service", "route"]
