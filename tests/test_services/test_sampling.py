@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 import pytest
 
 from mltrading.errors import DatabaseUnavailable
-from mltrading.services.ports.operations import Batch, MachineState
+from mltrading.services.ports.operations import Batch, LogRecord, MachineState
 from mltrading.services.presence import Present
 from mltrading.services.sampling import FORGET_SECONDS, Sampler
 from mltrading.utils import measures
-from mltrading.utils.logs import LogRecord
 from mltrading.utils.tally import Tally
 
 pytestmark = pytest.mark.smoke
