@@ -77,6 +77,8 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
         page("/help"),
         Row("/account", (302, 200, 200, 200, 200)),
         Row("/admin", (302, 302, 403, 403, 200)),
+        Row("/ops/alerts", (302, 302, 403, 403, 200)),
+        Row("/ops/alerts?silence=%27&rule=%3Cb%3E&page=99999999999", (302, 302, 403, 403, 200)),
         Row("/admin?tab=audit&who=%27&page=99999999999", (302, 302, 403, 403, 200)),
         everybody("/admin?tab=audit&who=%00", 400),
         Row("/nowhere", (404, 302, 404, 404, 404)),
@@ -146,6 +148,7 @@ ADMINISTRATORS = (401, 403, 403, 403, 200)
 CALLBACKS: dict[str, tuple[int, int, int, int, int]] = {
     "account-parts.data": SESSION,
     "admin-tabs.children": ADMINISTRATORS,
+    "ops-alerts-parts.data": ADMINISTRATORS,
     "page.children": SESSION,
     "outage.disabled": SESSION,
     "symbol-options.children": SHOWN,
