@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mltrading.adapters.postgres.alerts import PostgresAlerts
 from mltrading.domain.alerting.rules import dedup_key
 from mltrading.domain.alerting.states import State
-from mltrading.domain.alerting.turns import Book, Changes, Event
+from mltrading.domain.alerting.turns import Event
+from tests.alert_tables import Engine
 from tests.alerts_made import MAIL, PAGER, SLACK, firing, make_alert, queued, told
 from tests.callback_client import Answer
 from tests.signed_app import SignedApp, acts, drawn, said, signed_app
@@ -20,7 +20,6 @@ from tests.visitors import Visitor
 
 HOUR = timedelta(hours=1)
 EVIL = "<img src=x onerror=alert(1)>"
-TABLES = "alerts, alert_told, alert_outbox, alert_events, alert_silences, alert_spools"
 FILE = """channels:
   critical: [{slack: "#critical"}, {pagerduty: service-key}]
   warning: [{email: team@company.com}]
@@ -50,41 +49,9 @@ def admin(app: SignedApp) -> Visitor:
     return app.visitor("adam", "admin")
 
 
-class Engine:
-    """Writes what an engine would have found, as of now."""
-
-    def __init__(self, app: SignedApp) -> None:
-        self._run = app.people.run
-        self.store = PostgresAlerts(app.people.database)
-        self._run(f"TRUNCATE {TABLES}")
-        self.moment = self.now()
-
-    def now(self) -> datetime:
-        [(moment,)] = self._run("SELECT now()")
-        return moment
-
-    def finds(self, **changes: object) -> None:
-        assert self.store.lead("web.1-77-abcd", 45) is not None
-        wanted = Changes(**changes)  # type: ignore[arg-type]
-
-        def decide(book: Book, now: datetime) -> Changes:
-            return wanted
-
-        assert self.store.turn("web.1-77-abcd", decide) is wanted
-
-    def ends(self, seconds_ago: int = 3_600) -> None:
-        """The worker was killed so long ago."""
-        self._run(
-            "UPDATE alert_leader SET until = now() - make_interval(secs => %s)", (seconds_ago,)
-        )
-        self._run(
-            "UPDATE alerts SET evaluated_at = now() - make_interval(secs => %s)", (seconds_ago,)
-        )
-
-
 @pytest.fixture
 def engine(app: SignedApp) -> Engine:
-    return Engine(app)
+    return Engine(app.people.database)
 
 
 def asked(

@@ -52,7 +52,7 @@ def state(desk: Desk) -> list[Node]:
         words.append(f". Evaluated {ago} ago{by}")
     shown: list[Node] = [el("p", "As of ", *words, class_="muted")]
     if desk.watch is not Watch.GOES_ON:
-        shown.append(el("p", _silent(desk), class_="callout", id="ops-alerts-silent"))
+        shown.append(el("p", *_silent(desk), class_="callout", id="ops-alerts-silent"))
     if desk.file.problem:
         said = (
             "The last good one holds." if desk.file.rules is not None else "No rule can be shown."
@@ -62,21 +62,22 @@ def state(desk: Desk) -> list[Node]:
     return shown
 
 
-def _silent(desk: Desk) -> str:
+def _silent(desk: Desk) -> list[Node]:
     """That nobody looks is not that all is well."""
+    worker = el("code", "mltrading worker", class_="command")
+    since = desk.now.evaluated_at
     if desk.watch is Watch.OFF:
-        return (
+        return [
             "Alerts are switched off here (monitoring.alerts): nothing is evaluated, and nobody is"
             " told of anything."
-        )
-    if desk.watch is Watch.NEVER:
-        return "No worker evaluates, and none ever did: nothing is known. Start `mltrading worker`."
-    since = desk.now.evaluated_at
-    assert since is not None  # else nothing was ever evaluated
-    return (
+        ]
+    if since is None:
+        return ["No worker evaluates, and none ever did: nothing is known. Start it: ", worker]
+    return [
         f"No worker evaluates. What is shown was true at {stamp(since)} UTC; nobody looks now, and"
-        " nobody is told of anything new. Look whether `mltrading worker` runs."
-    )
+        " nobody is told of anything new. Look whether it runs: ",
+        worker,
+    ]
 
 
 def alerts(desk: Desk, query: Mapping[str, str]) -> list[Node]:
@@ -266,7 +267,7 @@ def sending(desk: Desk) -> list[Node]:
         el("h2", "Channels"),
         table(
             "ops-alerts-channels",
-            ("Channel", "Hears of", "Waits", "Given up in a day", "Newest trouble"),
+            ("Channel", "Hears of", "Waits", "Given up, 1 day", "Newest trouble"),
             [_outlet(one) for one in desk.outlets],
             "alerting.yml names no channel that could be shown.",
         ),
@@ -293,7 +294,7 @@ def _outlet(one: Outlet) -> Node:
         cell("Channel", one.destination.name, class_="alert-said"),
         cell("Hears of", ", ".join(one.severities) or "nothing any more"),
         cell("Waits", waits if queue.waiting else "nothing"),
-        cell("Given up in a day", _bad(f"{queue.dead:,}") if queue.dead else "nothing"),
+        cell("Given up, 1 day", _bad(f"{queue.dead:,}") if queue.dead else "nothing"),
         cell("Newest trouble", trouble or "none", class_="alert-said"),
     )
 

@@ -20,7 +20,7 @@ def table(id: str, heads: Sequence[str], rows: Sequence[Node], nothing: str) -> 
 
 def cell(label: str, *children: Node | None, class_: str | None = None) -> Node:
     """`label`: the head of its column."""
-    return el("td", *children, class_=class_, data_label=label)
+    return el("td", el("div", *children), class_=class_, data_label=label)
 
 
 def severity(name: str) -> Node:
