@@ -1,10 +1,9 @@
-"""The operators' page of alerts in both browsers, over a real worker that watches an application."""
+"""The operators' page of alerts in both browsers, over a real worker and what it watches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import pytest
 
