@@ -66,6 +66,11 @@ class Health:
         self._lasted = float("nan")
 
     @property
+    def newest(self) -> DatabaseState:
+        """The newest outcome, however old; asks nobody."""
+        return self._state
+
+    @property
     def response_seconds(self) -> float:
         """How long the newest check took; NaN before the first."""
         return self._lasted
@@ -77,19 +82,20 @@ class Health:
         return HealthReport(
             timestamp=self._clock.now(),
             checks={
-                "database": "ok" if state.answers else state.value,
+                "database": "ok" if state.answers and not state.read_only else state.value,
                 "external_apis": "not_configured",
             },
             error=None if state.answers else state.value,
         )
 
     def ready(self) -> HealthReport:
-        """Ready means healthy, with the schema that this program needs."""
+        """Ready means healthy, with the schema that this program needs. Where the database takes no
+        changes pages are shown all the same, so that is ready too."""
         state = self.database()
         return HealthReport(
             timestamp=self._clock.now(),
             checks={"database": state.value},
-            error=None if state is DatabaseState.OK else state.value,
+            error=None if state.current else state.value,
         )
 
     def database(self) -> DatabaseState:
