@@ -48,10 +48,10 @@ class Features:
 class Health:
     """What is known of the database."""
 
-    newest: DatabaseState = DatabaseState.OK
+    state: DatabaseState = DatabaseState.OK
 
     def database(self) -> DatabaseState:
-        return self.newest
+        return self.state
 
 
 def make_row(code: str, **changes: Any) -> OverviewRow:

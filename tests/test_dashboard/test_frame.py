@@ -265,13 +265,13 @@ READ_ONLY = json.loads(json.dumps(edge.banner(edge.READ_ONLY).to_plotly_json()))
 def test_a_banner_of_no_changes_stays_until_there_are_some(
     market: Market, health: Health, client: CallbackClient
 ) -> None:
-    health.newest = DatabaseState.READ_ONLY
+    health.state = DatabaseState.READ_ONLY
     answer = retry(client, 1)  # it was away before
     assert "nothing is saved" in json.dumps(answer["banner.children"])
     assert answer["goto.data"] == {"ask": True, "n": 1}
     assert "disabled" not in answer.props.get("outage", {})
     assert retry(client, 2, READ_ONLY).unchanged
-    health.newest = DatabaseState.OK
+    health.state = DatabaseState.OK
     answer = retry(client, 3, READ_ONLY)
     assert (answer["banner.children"], answer["outage.disabled"]) == (None, True)
     assert "takes changes again" in json.dumps(answer["toast.children"])
@@ -284,7 +284,7 @@ def test_a_page_that_is_loaded_while_nothing_is_saved_says_so(
         return make_dashboard(market, health=health).server.test_client().get("/_dash-layout").text
 
     assert "nothing is saved" not in shown()
-    health.newest = DatabaseState.READ_ONLY
+    health.state = DatabaseState.READ_ONLY
     assert "nothing is saved" in shown()
     assert market.asked == []
 

@@ -36,7 +36,7 @@ KEYS = (
 def layout(pages: tuple[Page, ...], services: Services, *, sign_in: bool = False) -> Component:
     """The whole document at start; the router fills `page`. The navigation shows what the actor
     has a right to; where nobody has to sign in, the frame says so."""
-    actor, read_only = current_actor(), services.health.newest.read_only
+    actor, read_only = current_actor(), services.health.database().read_only
     mine = tuple(page for page in pages if page.in_nav and page.open_to(actor))
     banner = edge.banner(edge.READ_ONLY) if read_only else None
     return html.Div(

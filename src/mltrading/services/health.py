@@ -66,11 +66,6 @@ class Health:
         self._lasted = float("nan")
 
     @property
-    def newest(self) -> DatabaseState:
-        """The newest outcome, however old; asks nobody."""
-        return self._state
-
-    @property
     def response_seconds(self) -> float:
         """How long the newest check took; NaN before the first."""
         return self._lasted

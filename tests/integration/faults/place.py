@@ -3,6 +3,9 @@ own behind a TCP proxy, gunicorn as it is deployed, people who are signed in."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -140,3 +143,20 @@ def placed(folder: Path, binaries: Path | None, **environment: str) -> Iterator[
             gunicorn(folder, proxied_url(proxy), **{**SIGN_IN, **UNLIMITED, **environment})
         )
         yield Place(server, proxy, app)
+
+
+def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`mltrading` with nothing of this machine's settings but what is given."""
+    kept = {name: value for name, value in os.environ.items() if not _ours(name)}
+    return subprocess.run(
+        [sys.executable, "-m", "mltrading", *words],
+        env={**kept, "MLTRADING_HOME": str(folder / "home"), **variables},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def _ours(name: str) -> bool:
+    return name in ("DATABASE_URL", "ENVIRONMENT", "HOST", "PORT") or name.startswith("MLTRADING_")

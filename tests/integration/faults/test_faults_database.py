@@ -15,7 +15,7 @@ import pytest
 from mltrading.settings import DATABASE_SLOTS, WEB_WORKERS
 from tests.fault_table import Figure
 from tests.integration.faults.place import Place, find, sign_out
-from tests.waiting import wait_until, within
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.database
 
@@ -23,6 +23,7 @@ SYMBOLS = "symbols IN ACCESS EXCLUSIVE MODE"
 REPEATED = "mltrading_database_reads_repeated_total"
 HEALTHY_SECONDS = 5.0
 LONGEST_ANSWER_SECONDS = 25.0
+SLACK_SECONDS = 0.5  # for a busy machine to begin and to answer
 SLOTS = DATABASE_SLOTS * WEB_WORKERS
 
 
@@ -123,15 +124,17 @@ def test_fault_05_a_slow_hung_or_frozen_database_ends_at_the_deadlines(
     def measured(name: str) -> None:
         """While it lasts, how long /health takes, and a read that was begun in it."""
         with place.asking(vera) as ask:
-            began = time.monotonic()
+            began, took = time.monotonic(), []
             answer = ask()
-            status, _ = within(2.0, place.health)
-            took = min(place.health()[1] for _ in range(3))
+            while not answer.done():
+                status, seconds = place.health()
+                took.append(seconds)
             said = answer.result()
             lasted = time.monotonic() - began
-        assert status == 500 and said.status_code == 503
+        assert (status, said.status_code) == (500, 503)
+        assert max(took) <= 2.0 + SLACK_SECONDS
         assert lasted <= LONGEST_ANSWER_SECONDS
-        figure(f"{name}: /health {took:.1f} s, a read ended after {lasted:.1f} s")
+        figure(f"{name}: /health {max(took):.1f} s at most, a read ended after {lasted:.1f} s")
 
     place.proxy.delay_seconds = 5.0
     try:
@@ -214,14 +217,12 @@ def test_fault_06_a_database_that_takes_no_changes_is_read(place: Place, figure:
         assert place.app.ask("/health/ready")[0] == 200
         reads = Counter(find(vera).status_code for _ in range(20))
         written = sign_out(vera)
-        wait_until(lambda: "nothing is saved" in layout(), "the banner, from every process")
+        banner = layout()
     finally:
-        place.sql(
-            
-            "ALTER SYSTEM RESET default_transaction_read_only"
-        )
+        place.sql("ALTER SYSTEM RESET default_transaction_read_only")
         place.sql("SELECT pg_reload_conf()")
     assert reads == {200: 20}
+    assert "nothing is saved" in banner
     assert (written.status_code, written.headers["X-Outage"]) == (503, "read-only")
     wait_until(lambda: said() == "ok", "it takes changes again")
     assert sign_out(vera).status_code == 303

@@ -183,8 +183,10 @@ class Database:
     def _using(self, proxy: PoolProxiedConnection, seconds: float) -> Iterator[Connection]:
         """The open transaction of a connection."""
         connection = _driver(proxy)
+        left = min(seconds or float("inf"), seconds_left())
+        limit = 0.0 if left == float("inf") else max(left, 0.0) + GRACE_SECONDS
         try:
-            with self._watchdog.watching(connection, seconds and seconds + GRACE_SECONDS):
+            with self._watchdog.watching(connection, limit):
                 yield connection
                 _end(connection, "COMMIT")
         except psycopg2.errors.QueryCanceled:
