@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from mltrading.dashboard import registry
 from mltrading.dashboard.edge import REFUSALS
 from mltrading.dashboard.guard import arrival, body, csrf
-from mltrading.dashboard.guard.answers import outage, refusal
+from mltrading.dashboard.guard.answers import honest, outage, refusal
 from mltrading.dashboard.guard.door import Door
 from mltrading.dashboard.guard.headers import Headers
 from mltrading.dashboard.guard.visitor import Visitors
@@ -42,6 +42,7 @@ def install(
     server.extensions[REFUSALS] = door.refusals
     server.before_request(door.admit)
     server.after_request(headers.add)
+    server.after_request(honest)
     for kind in (HTTPException, MLTradingError):
         server.register_error_handler(kind, _explain)
 
