@@ -92,7 +92,14 @@ def test_every_verb_needs_the_right(verb: str) -> None:
 
 @pytest.mark.parametrize(
     ("span", "step"),
-    [(HOUR, 60), (6 * HOUR, 60), (DAY, 900), (7 * DAY, 3600), (30 * DAY, 14_400), (90 * DAY, 86_400)],
+    [
+        (HOUR, 60),
+        (6 * HOUR, 60),
+        (DAY, 900),
+        (7 * DAY, 3600),
+        (30 * DAY, 14_400),
+        (90 * DAY, 86_400),
+    ],
 )
 def test_a_span_is_shown_as_finely_as_it_can_be_seen(span: timedelta, step: int) -> None:
     samples = Samples()

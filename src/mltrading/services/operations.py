@@ -106,9 +106,10 @@ class Operations:
     def history(self, actor: Actor, span: timedelta) -> Series:
         """How it ran, in steps that suit the span: requests, latency, error rate, shares."""
         _require(actor)
-        now = self._clock.now()
-        step = next((step for longest, step in STEPS if span <= longest), DAY_SECONDS)
-        return self._samples.series(now - span, now, step)
+        now, step = self._clock.now(), step_of(span)
+        # From the begin of a step on, else the first one is a part that looks like a whole.
+        since = (now - span).timestamp() // step * step
+        return self._samples.series(datetime.fromtimestamp(since, now.tzinfo), now, step)
 
     def latency(self, actor: Actor, span: timedelta) -> Window:
         """The whole span as one: latency, error rate, how many."""
@@ -228,6 +229,11 @@ def _state(budget: Budget, value: float | None) -> BudgetState:
     if value is None or isnan(value):
         return BudgetState(budget, None, None)
     return BudgetState(budget, value, value <= budget.limit)
+
+
+def step_of(span: timedelta) -> int:
+    """How many seconds of it are shown as one."""
+    return next((step for longest, step in STEPS if span <= longest), DAY_SECONDS)
 
 
 def _hour(moment: datetime) -> datetime:

@@ -63,8 +63,8 @@ _SESSIONS = """SELECT series.source_id, symbols.calendar, max(latest.session)
 _USAGE_HOURS = sql.SQL("""SELECT hour, calls, errors, seconds, {sums} FROM usage_hours
     WHERE kind = %(kind)s AND name = %(name)s AND hour >= %(since)s AND hour < %(until)s
     GROUP BY hour, calls, errors, seconds ORDER BY hour""")
-_RUNS = """SELECT DISTINCT ON (job, target) job, target, due_at, attempts, leased_until, finished_at,
-        outcome
+_RUNS = """SELECT DISTINCT ON (job, target) job, target, due_at, attempts, leased_until,
+        finished_at, outcome
     FROM job_runs WHERE due_at > now() - interval '8 days' ORDER BY job, target, due_at DESC"""
 _PLANS = "SELECT job, next_at, told_at FROM job_plans ORDER BY job"
 _PROCESSES = """SELECT DISTINCT ON (kind, instance, process) kind, instance, process,
