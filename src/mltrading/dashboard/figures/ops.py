@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from mltrading.dashboard.figures.ticks import MONTHS
 from mltrading.dashboard.figures.traces import text
 from mltrading.dashboard.theme import Palette
 
@@ -60,12 +61,12 @@ def by_day(days: Sequence[tuple[date, int]], name: str, palette: Palette) -> Fig
     bars = {
         "type": "bar",
         "name": text(name),
-        "x": [day.isoformat() for day, _ in days],
+        "x": [f"{day.day} {MONTHS[day.month - 1]}" for day, _ in days],
         "y": [count for _, count in days],
         "marker": {"color": palette["series-1"]},
         "hovertemplate": "%{y:,}",
     }
-    ticks = {"tickmode": "auto", "nticks": 8, "type": "category"}
+    ticks = {"nticks": 8, "type": "category", "tickangle": 0}
     return {
         "data": [bars],
         "layout": _layout(palette)

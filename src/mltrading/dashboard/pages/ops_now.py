@@ -106,17 +106,22 @@ def jobs(states: Sequence[JobState]) -> list[Node]:
         row(
             one.job,
             cell(one.target or "—"),
-            cell(mark(one.standing, bad=one.standing in BAD_STANDINGS)),
+            cell(_standing(one)),
             cell(minute(one.run.finished_at) if one.run and one.run.finished_at else "—"),
             cell(minute(one.next_at) if one.next_at else unknown("no worker told it")),
-            number(one.run.attempts if one.run else None, f"{one.run.attempts}" if one.run else ""),
             words(one.run.outcome if one.run else ""),
         )
         for one in states
     ]
-    heads = ("Job", "For", "State", "Last done (UTC)", "Next due (UTC)", ">Attempts", "Outcome")
+    heads = ("Job", "For", "State", "Last done (UTC)", "Next due (UTC)", "Outcome")
     nothing = "Not known: no worker has looked for what is due yet."
     return [el("h2", "Jobs"), *table("ops-jobs-table", heads, rows, nothing)]
+
+
+def _standing(one: JobState) -> Node:
+    tried = one.standing == "trying again" and one.run is not None
+    said = f"{one.standing}, {one.run.attempts} so far" if tried and one.run else one.standing
+    return mark(said, bad=one.standing in BAD_STANDINGS)
 
 
 def processes(running: Sequence[Process]) -> list[Node]:
