@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mltrading.services import Services
 
 PATH = "/ops/log"
-LEVELS = {"warning": "warnings and errors", "error": "errors", "critical": "critical"}
-DEFAULT_LEVEL, DEFAULT_RANGE = "warning", "30d"
+LEVELS = {"": "warnings and errors", "error": "errors", "critical": "critical"}
+LEAST_LEVEL, DEFAULT_RANGE = "warning", "30d"
 FARTHEST_PAGE = 1_000  # the log holds no more
 
 
@@ -28,7 +28,7 @@ def draw(services: Services, query: Query) -> Drawn:
     since = services.clock.now() - span_of(query, DEFAULT_RANGE)
     asked = LogQuery(
         text=_plain(query.get("text", "")),
-        level=_level(query),
+        level=_level(query) or LEAST_LEVEL,
         request_id=_plain(query.get("id", "")),
         since=since,
         page=_page(query.get("page", "1")),
@@ -68,8 +68,8 @@ def form(query: Query) -> list[Node]:
 
 
 def _level(query: Query) -> str:
-    level = query.get("level", DEFAULT_LEVEL)
-    return level if level in LEVELS else DEFAULT_LEVEL
+    level = query.get("level", "")
+    return level if level in LEVELS else ""
 
 
 def _plain(text: str) -> str:
