@@ -35,6 +35,7 @@ def test_it_is_drawn_again_and_what_was_typed_scrolled_and_opened_stays(page: Pa
     drawn_again(page)
     assert page.js(place) == before
 
+    page.js("scrollTo(0, 0)")
     page.click(".sheet-tab[href='/ops/log']")
     page.type("#ops-log-form input[name=text]", "no such line")
     refresh_soon(page)
