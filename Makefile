@@ -23,7 +23,7 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run security test test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check scan image bench screenshots lock clean FORCE
+.PHONY: help run security test test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check scan image bench bench-load screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
@@ -40,6 +40,7 @@ help:
 	@echo 'make scan    wapiti and sqlmap against a dashboard that it serves'
 	@echo 'make image   the Docker image of this commit'
 	@echo 'make bench   ratios against a plain app and against the limit'
+	@echo 'make bench-load SECONDS=180  many users, a slow and a lost database, in front of it'
 	@echo 'make screenshots  the pictures of docs/screenshots again'
 	@echo 'make lock    resolve pyproject.toml into the requirements files again'
 	@echo 'make clean   remove .venv and caches (the data folder stays)'
@@ -160,6 +161,11 @@ image:
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests
 	$(BIN)/python -m benchmarks
+
+# 50 users for so many seconds, the rest in proportion: seven minutes for the 180 of the limits.
+SECONDS ?= 180
+bench-load: $(DEV_STAMP)
+	$(BIN)/python -m benchmarks.load --seconds $(SECONDS)
 
 screenshots: $(DEV_STAMP)
 	@$(BIN)/python -m tools.setup_tests

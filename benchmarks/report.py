@@ -37,6 +37,13 @@ def unmeasured(rows: list[Row]) -> list[str]:
     return [name for name in LIMITS if not any(one.name.startswith(name) for one in rows)]
 
 
+def missed(rows: list[Row]) -> list[str]:
+    """The rows that are not as they should be, and the budgets that nobody measured."""
+    found = [r.name for r in rows if r.bound.startswith("<= ") and r.ratio > float(r.bound[3:])]
+    found += [r.name for r in rows if r.bound.startswith(">= ") and r.ratio < float(r.bound[3:])]
+    return found + [f"{name} (not measured)" for name in unmeasured(rows)]
+
+
 def row(name: str, ours: float, other: float, what: str, bound: str = "") -> Row:
     return Row(name, round(ours, 3), round(other, 3), what, round(ours / other, 5), bound)
 

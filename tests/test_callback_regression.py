@@ -24,7 +24,10 @@ from tests.database_fixtures import database_on, drop, execute
 
 pytestmark = pytest.mark.smoke
 
-PATHS = ("/", "/charts", "/compare", "/admin", "/help")
+PATHS = (
+    *("/", "/charts", "/compare", "/admin", "/help"),
+    *("/ops", "/ops/latency", "/ops/log", "/ops/deployments", "/ops/usage"),
+)
 SEARCHES = {
     "/": "?q=a",
     "/charts": "?symbol=AAPL&indicators=sma:20",

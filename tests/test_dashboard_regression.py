@@ -36,6 +36,8 @@ PAGES = {
     "overview": "/",
     "charts": "/charts?symbol=AAPL&indicators=sma:20,rsi:14",
     "compare": "/compare?symbols=AAPL,IBM,MSFT",
+    "ops": "/ops",
+    "ops-log": "/ops/log",
     "help": "/help",
     "404": "/nowhere",
 }

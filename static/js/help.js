@@ -30,7 +30,9 @@
   document.addEventListener("mlt:address", () => {
     const { path } = mlt.address();
     for (const link of document.querySelectorAll(".nav-link")) {
-      if (link.getAttribute("href") === path) link.setAttribute("aria-current", "page");
+      const href = link.getAttribute("href");
+      // A section of a page (/ops/log) is that page to the navigation.
+      if (href === path || (href !== "/" && path.startsWith(href + "/"))) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
   });

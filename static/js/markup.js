@@ -4,7 +4,7 @@
   "use strict";
   const mlt = window.mlt;
   const TAGS = new Set(
-    "a button div span table thead tbody tr th td section h2 h3 p code form label input select option img".split(" "),
+    "a button div span table thead tbody tr th td section h2 h3 p code form label input select option img details summary pre".split(" "),
   );
   const ATTRIBUTES =
     /^(class|id|title|type|role|scope|colspan|tabindex|href|download|for|name|value|placeholder|autocomplete|inputmode|required|minlength|maxlength|selected|disabled|alt|width|height|aria-[a-z]+|data-[a-z]+)$/;

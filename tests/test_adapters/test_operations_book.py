@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -180,3 +181,88 @@ def test_the_newest_figures_of_the_pipeline_replace_those_before(
     metrics.keep([second])
     metrics.keep([first])  # late: what is newer stays
     assert book.pipeline() == [second, lead]
+
+
+def test_one_name_is_told_hour_by_hour(
+    database: Database, sql: Sql, book: PostgresOperationsBook
+) -> None:
+    writer = PostgresSampleBook(database)
+    for calls in (1, 2):
+        usage = [
+            Usage("callback", "a.data", calls, 1, 0.5, counts(0.2)),
+            Usage("callback", "b.data", 7, 0, 0.5, counts(0.2)),
+        ]
+        writer.keep(Batch(SAMPLE, usage))
+        sql("UPDATE usage_hours SET hour = hour - interval '1 hour'")
+    found = book.usage_hours("callback", "a.data", LONG_AGO, SOON)
+    assert [one.calls for _, one in found] == [1, 2]
+    assert found[1][0] - found[0][0] == timedelta(hours=1)
+    assert found[0][1] == Usage("callback", "a.data", 1, 1, 0.5, counts(0.2))
+    assert book.usage_hours("route", "a.data", LONG_AGO, SOON) == []
+
+
+def test_jobs_are_told_by_their_newest_run_and_their_plan(
+    database: Database, sql: Sql, book: PostgresOperationsBook
+) -> None:
+    runs = PostgresJobRuns(database)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for days in (9, 1, 0):
+        runs.claim("digest", "slack", today - timedelta(days=days), 60)
+    runs.claim("old", "slack", today - timedelta(days=9), 60)
+    runs.finish("digest", "slack", today, 1, "delivered")
+    next_at = today + timedelta(days=1)
+    runs.plan("digest", next_at - timedelta(hours=1))
+    runs.plan("digest", next_at)
+    found = book.jobs()
+    [run] = found.runs
+    assert (run.job, run.target, run.due_at, run.outcome) == ("digest", "slack", today, "delivered")
+    assert run.finished_at is not None
+    [plan] = found.plans
+    assert (plan.job, plan.next_at) == ("digest", next_at)
+    assert abs(found.now - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_plan_that_is_known_is_no_write(
+    database: Database, sql: Sql, book: PostgresOperationsBook
+) -> None:
+    runs = PostgresJobRuns(database)
+    runs.plan("digest", NOW)
+    sql("UPDATE job_plans SET told_at = told_at - interval '4 minutes'")
+    before = book.jobs().plans
+    runs.plan("digest", NOW)
+    assert book.jobs().plans == before
+    sql("UPDATE job_plans SET told_at = told_at - interval '4 minutes'")
+    runs.plan("digest", NOW)
+    assert book.jobs().plans[0].told_at > before[0].told_at
+
+
+def test_processes_are_those_that_told_something_of_late(
+    database: Database, sql: Sql, book: PostgresOperationsBook
+) -> None:
+    writer = PostgresSampleBook(database)
+    for process, in_use in ((7, 1), (7, 4), (8, 2)):
+        writer.keep(Batch(replace(SAMPLE, process=process, pool_in_use=in_use, rss_bytes=9)))
+    sql("UPDATE web_samples SET at = at - interval '10 minutes' WHERE process = 8")
+    sql("UPDATE web_samples SET at = at - interval '15 seconds' WHERE pool_in_use = 1")
+    [found] = book.processes(60)
+    assert (found.kind, found.instance, found.process) == ("web", "web.1", 7)
+    assert (found.pool_in_use, found.rss_bytes) == (4, 9)
+    assert 0 <= found.age_seconds < 60
+
+
+def test_alerts_are_counted_by_state(sql: Sql, book: PostgresOperationsBook) -> None:
+    none = book.alerts()
+    assert (none.states, none.firing, none.evaluated_seconds) == ({}, [], None)
+    columns = "key, rule, labels, severity, state, said, errors, muted_by, evaluated_at"
+    for key, rule, state, ago in (
+        ("a", "DiskLow", "firing", 40),
+        ("b", "CpuHigh", "pending", 20),
+        ("c", "AppDown", "firing", 40),
+    ):
+        sql(
+            f"INSERT INTO alerts ({columns}) VALUES ('{key}', '{rule}', '{{}}', 'critical',"
+            f" '{state}', '', 0, '', now() - interval '{ago} seconds')"
+        )
+    found = book.alerts()
+    assert (found.states, found.firing) == ({"firing": 2, "pending": 1}, ["AppDown", "DiskLow"])
+    assert found.evaluated_seconds is not None and 20 <= found.evaluated_seconds < 40

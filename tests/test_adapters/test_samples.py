@@ -47,6 +47,9 @@ SAMPLE = Sample(
     latency=latency(0.01, 0.01, 0.4, 12),
     latency_seconds=12.42,
     database_failures=2,
+    pool_in_use=3,
+    pool_waits=2,
+    pool_wait_seconds=0.5,
     rss_bytes=200_000_000,
     memory_share=0.5,
     cpu_share=0.25,
@@ -85,6 +88,18 @@ def test_a_window_sums_what_lies_in_it_and_nothing_else(database: Database, sql:
     assert 9 < found.newest_age_seconds < 20
     assert 10 < found.latency_p95_seconds <= 25
     assert found.latency == tuple(2 * count for count in SAMPLE.latency)
+
+
+@pytest.mark.parametrize("step", [60, 3600])
+def test_the_pool_is_told_by_its_busiest_process_and_all_waits(
+    database: Database, sql: Sql, step: int
+) -> None:
+    keep(database, sql, 0)
+    keep(database, sql, 0, process=8, pool_in_use=5, pool_waits=1, shed_503=2)
+    since = now(sql) - timedelta(hours=2)
+    [(_, found)] = PostgresSamples(database).series(since, now(sql) + timedelta(hours=1), step)
+    assert (found.pool_in_use, found.pool_waits, found.pool_wait_seconds) == (5, 3, 1.0)
+    assert found.shed_503 == 3
 
 
 def test_the_worst_process_counts_by_its_mean_of_the_window(database: Database, sql: Sql) -> None:

@@ -26,6 +26,7 @@ class MemoryRuns:
     def __init__(self, clock: SetClock) -> None:
         self._clock = clock
         self._runs: dict[tuple[str, str, datetime], Run] = {}
+        self.plans: dict[str, datetime] = {}
 
     def claim(self, job: str, target: str, due_at: datetime, lease_seconds: float) -> int | None:
         until = self._clock.now() + timedelta(seconds=lease_seconds)
@@ -49,6 +50,9 @@ class MemoryRuns:
         if run.attempts == attempt and not run.finished:
             run.leased_until = self._clock.now() + timedelta(seconds=seconds)
             run.outcome = reason
+
+    def plan(self, job: str, next_at: datetime) -> None:
+        self.plans[job] = next_at
 
     def outcomes(self) -> dict[str, str]:
         """What became of each target."""

@@ -9,11 +9,16 @@ from typing import Any
 
 from mltrading.services.ports import DatabaseState, Deployment
 from mltrading.services.ports.operations import (
+    AlertsShort,
     Ingest,
+    JobPlan,
+    JobRun,
+    Jobs,
     LogQuery,
     LogRecord,
     MachineState,
     PipelineMetric,
+    Process,
     Queue,
     Timing,
     Usage,
@@ -63,6 +68,10 @@ class Book:
     metrics: list[PipelineMetric] = field(default_factory=list)
     deployed: list[Deployment] = field(default_factory=list)
     ingested: list[Ingest] = field(default_factory=list)
+    runs: list[JobRun] = field(default_factory=list)
+    plans: list[JobPlan] = field(default_factory=list)
+    running: list[Process] = field(default_factory=list)
+    alerting: AlertsShort = AlertsShort({}, (), None)
     worker: float | None = 3.0
     digest: datetime | None = None
     asked: list[Any] = field(default_factory=list)
@@ -99,6 +108,24 @@ class Book:
 
     def worker_seen(self) -> float | None:
         return self.worker
+
+    def usage_hours(
+        self, kind: UsageKind, name: str, since: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, Usage]]:
+        return [
+            (at, one)
+            for at, one in self.used
+            if (one.kind, one.name) == (kind, name) and since <= at < until
+        ]
+
+    def jobs(self) -> Jobs:
+        return Jobs(self.runs, self.plans, NOON)
+
+    def processes(self, seconds: float) -> Sequence[Process]:
+        return [one for one in self.running if one.age_seconds <= seconds]
+
+    def alerts(self) -> AlertsShort:
+        return self.alerting
 
     def digest_sent(self) -> datetime | None:
         return self.digest

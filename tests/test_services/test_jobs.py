@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from mltrading.services.jobs import LEASE_SECONDS, JobRunner
+import pytest
+
+from mltrading.services.jobs import LEASE_SECONDS, JobRunner, next_moment
 from mltrading.utils.message import DELIVERED, Outcome
 from tests.test_services.job_runs import MemoryRuns, SetClock
 
@@ -120,3 +123,47 @@ def test_one_who_comes_back_late_changes_nothing() -> None:
     workers.runs.finish("told", "a", NOON, first, "late")
     assert workers.look() == []
     assert workers.runs.outcomes() == {"a": "delivered"}
+
+
+# -- when it is due next --------------------------------------------------------------------------
+
+
+class Daily(Told):
+    """Due each day at a time of New York, under the name of the day; not for longer than 16 h."""
+
+    def due(self, now: datetime) -> datetime | None:
+        local = now.astimezone(ZoneInfo("America/New_York"))
+        for day in (local.date(), local.date() - timedelta(days=1)):
+            at = datetime.combine(day, time(8), local.tzinfo)
+            if at <= now:
+                named = datetime.combine(day, time(0), UTC)
+                return named if now - at < timedelta(hours=16) else None
+        return None
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-03-04T12:59:59.5", "2026-03-04T13:00"),
+        ("2026-03-04T13:00", "2026-03-05T13:00"),
+        ("2026-03-05T06:30", "2026-03-05T13:00"),  # the last one was given up meanwhile
+        ("2026-03-07T13:00", "2026-03-08T12:00"),  # a day of 23 hours
+        ("2026-10-31T12:00", "2026-11-01T13:00"),  # one of 25
+    ],
+)
+def test_the_next_moment_is_found_whatever_the_clocks_do(now: str, expected: str) -> None:
+    found = next_moment(Daily(DELIVERED), datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_what_is_never_due_again_has_no_next_moment() -> None:
+    assert next_moment(Told(DELIVERED), NOON) is None
+
+
+def test_plans_are_kept_of_jobs_that_somebody_is_told_of() -> None:
+    clock = SetClock(NOON)
+    for targets, expected in (((), {}), (("a",), {"told": NOON + timedelta(hours=1)})):
+        runs = MemoryRuns(clock)
+        job = Daily(DELIVERED, targets=targets)
+        JobRunner([job], runs, clock).tell_plans()
+        assert runs.plans == expected

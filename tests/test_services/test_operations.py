@@ -20,6 +20,7 @@ from mltrading.services.ports.operations import (
     LogQuery,
     LogRecord,
     PipelineMetric,
+    Process,
     Timing,
     Usage,
     Window,
@@ -69,6 +70,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "latency": (DAY,),
     "error_rate": (DAY,),
     "usage": (DAY,),
+    "usage_history": ("route", "/", DAY),
+    "slowest": (DAY,),
     "experience": (DAY,),
     "log": (LogQuery(),),
 }
@@ -90,7 +93,14 @@ def test_every_verb_needs_the_right(verb: str) -> None:
 
 @pytest.mark.parametrize(
     ("span", "step"),
-    [(HOUR, 60), (6 * HOUR, 60), (DAY, 900), (7 * DAY, 3600), (30 * DAY, 86_400)],
+    [
+        (HOUR, 60),
+        (6 * HOUR, 60),
+        (DAY, 900),
+        (7 * DAY, 3600),
+        (30 * DAY, 14_400),
+        (90 * DAY, 86_400),
+    ],
 )
 def test_a_span_is_shown_as_finely_as_it_can_be_seen(span: timedelta, step: int) -> None:
     samples = Samples()
@@ -243,3 +253,44 @@ def test_the_newest_deployment_is_told() -> None:
     deployments = [Deployment("production", "0.1.0", "abc", "v2", NOON)] * 3
     found = vitals(Health(), Book(deployed=deployments)).read()
     assert found.stored is not None and len(found.stored.deployments) == 1
+
+
+# -- what the Ops page asks ----------------------------------------------------------------------
+
+
+def test_the_slowest_is_first_whatever_it_is_and_what_was_never_timed_is_left_out() -> None:
+    hour = NOON.replace(minute=0)
+    book = Book(
+        used=[
+            (hour, Usage("route", "/", 3, 0, 0.1, counts(0.02, 0.02, 0.02))),
+            (hour, Usage("callback", "a.data", 1, 0, 2.0, counts(1.5))),
+            (hour, Usage("service", "market.chart", 1, 0, 0.4, counts(0.4))),
+            (hour, Usage("service", "refused", 1, 1, 0.0, counts())),
+            (hour, Usage("page", "/", 9, 0, 0.0, counts(9.0))),
+            (hour - 2 * DAY, Usage("route", "/old", 1, 0, 20.0, counts(20.0))),
+        ]
+    )
+    found = operations(book=book).slowest(ADMIN, DAY - HOUR)
+    assert [one.name for one in found] == ["a.data", "market.chart", "/"]
+
+
+def test_the_hours_of_one_name_begin_with_a_whole_one() -> None:
+    begins = NOON.replace(minute=0)
+    one = Usage("route", "/", 3, 0, 0.1, counts(0.02))
+    book = Book(used=[(begins - HOUR, one), (begins - 2 * HOUR, one), (begins, one)])
+    found = operations(book=book).usage_history(ADMIN, "route", "/", HOUR)
+    assert [at for at, _ in found] == [begins - HOUR, begins]
+
+
+def test_a_history_begins_with_a_whole_step() -> None:
+    """Else its first point is a part that looks like a fall."""
+    begins = NOON - timedelta(minutes=30)
+    samples = Samples({begins - DAY: Window(requests=7, samples=1)})
+    assert operations(samples).history(ADMIN, 7 * DAY)[0][1].requests == 7
+    assert operations(samples).history(ADMIN, DAY - HOUR) == []
+
+
+def test_only_processes_that_told_something_of_late_run() -> None:
+    here = Process("web", "web.1", 7, 59.0, None, 1)
+    gone = Process("web", "web.1", 8, 61.0, None, 1)
+    assert operations(book=Book(running=[here, gone])).processes(ADMIN) == [here]

@@ -74,6 +74,7 @@ def when_ready(arbiter: Any) -> None:
     settings = load_settings()
     for listener in arbiter.LISTENERS:
         _refuse_open(settings, listener.sock)
+    _load_whole()
     # What is loaded now is never garbage, and a collector that does not visit it leaves its
     # memory pages shared between the workers.
     gc.collect()
@@ -82,6 +83,13 @@ def when_ready(arbiter: Any) -> None:
     os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals)
     for listener in arbiter.LISTENERS:
         _limit_stalls(listener.sock)
+
+
+def _load_whole() -> None:
+    """pandas is loaded by the first thread that needs it, and meanwhile plotly, which writes every
+    answer, takes the part of it that is there for the whole: 500. Here nobody asks yet, and the
+    workers share its memory."""
+    import pandas  # noqa: F401 - see above
 
 
 def _refuse_open(settings: Settings, listener: socket.socket) -> None:

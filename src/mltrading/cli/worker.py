@@ -121,6 +121,7 @@ class Due:
             self._missing.upgrade(lambda _: None)
             self._missing = None
         do_due(self._jobs)
+        self._jobs.tell_plans()
 
 
 def work_until_told(

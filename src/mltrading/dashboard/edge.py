@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from dash import html, set_props
+from dash.development.base_component import Component
 from flask import current_app, g
 
 from mltrading.dashboard.components import toast
+from mltrading.domain.access import Actor, Permission
 from mltrading.errors import (
     DatabaseBusy,
     DatabaseFull,
@@ -43,7 +46,15 @@ def on_error(error: Exception) -> None:
         number = _note("error")
         log.error("callback failed, id %s", number, exc_info=error)
         text = f"Something failed on the server; nothing was changed. Try again. Error id {number}"
-        set_props("toast", {"children": toast(text, "error")})
+        set_props("toast", {"children": toast(text, "error", _log_link(number))})
+
+
+def _log_link(number: str) -> Component | None:
+    """The way to the lines of that error, for those who may read them."""
+    actor = g.get("actor")
+    if not isinstance(actor, Actor) or not actor.may(Permission.MODIFY_SETTINGS):
+        return None
+    return html.A("Show in the log", href=f"/ops/log?id={quote(number)}", className="button")
 
 
 def _note(failure: str) -> str:

@@ -138,6 +138,10 @@ def together(windows: Sequence[Window]) -> Window:
         samples=sum(one.samples for one in windows),
         newest_age_seconds=windows[-1].newest_age_seconds if windows else float("inf"),
         latency=latency,
+        shed_503=sum(one.shed_503 for one in windows),
+        pool_in_use=max((one.pool_in_use for one in windows), default=0),
+        pool_waits=sum(one.pool_waits for one in windows),
+        pool_wait_seconds=sum(one.pool_wait_seconds for one in windows),
     )
 
 

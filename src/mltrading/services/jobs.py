@@ -7,8 +7,9 @@ it was doing is done again: at least once, and twice only where it died in betwe
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import Protocol
 
 from mltrading.services.ports import JobRuns
@@ -17,6 +18,7 @@ from mltrading.utils.message import Outcome
 from mltrading.utils.retry import pause_seconds
 
 LEASE_SECONDS = 300.0  # longer than any attempt takes
+HOUR_SECONDS = 3600
 
 
 class Job(Protocol):
@@ -41,6 +43,13 @@ class JobRunner:
         self._runs = runs
         self._clock = clock
 
+    def tell_plans(self) -> None:
+        """Keep when each job that has somebody to do it for is due next."""
+        for job in self._jobs:
+            next_at = next_moment(job, self._clock.now()) if job.targets else None
+            if next_at is not None:
+                self._runs.plan(job.name, next_at)
+
     def run_due(self) -> Iterator[tuple[str, Outcome]]:
         """Each attempt made, as it is made: what was done, and what came of it."""
         for job in self._jobs:
@@ -63,6 +72,22 @@ class JobRunner:
             told = f"{outcome.state}: {outcome.reason}" if outcome.reason else outcome.state
             self._runs.finish(job.name, target, due_at, attempt, told)
         return outcome
+
+
+def next_moment(job: Job, now: datetime) -> datetime | None:
+    """The whole second, UTC, at which something new of the job is due, in the next two days."""
+    begun = int(now.timestamp())
+    before = job.due(datetime.fromtimestamp(begun, UTC))
+
+    def new(second: int) -> bool:
+        return job.due(datetime.fromtimestamp(second, UTC)) not in (None, before)
+
+    hours = (begun + HOUR_SECONDS * hour for hour in range(1, 50))
+    after = next((second for second in hours if new(second)), None)
+    if after is None:
+        return None
+    seconds = range(after - HOUR_SECONDS, after + 1)
+    return datetime.fromtimestamp(seconds[bisect_left(seconds, True, key=new)], UTC)
 
 
 def named(due_at: datetime) -> str:

@@ -9,27 +9,40 @@ from math import isnan
 
 from mltrading.domain.access import Actor, Permission
 from mltrading.services.days import DayReader, Days, together
+from mltrading.services.job_states import JobState, job_states
 from mltrading.services.ports import Deployment
 from mltrading.services.ports.operations import (
+    AlertsShort,
     Budget,
     LogQuery,
     LogRecord,
     OperationsBook,
     PipelineMetric,
+    Process,
     Samples,
     Timing,
     Usage,
+    UsageKind,
     Window,
 )
 from mltrading.services.vitals import Vital, Vitals
 from mltrading.utils.clock import Clock
+from mltrading.utils.histogram import quantile
 from mltrading.utils.monitoring import monitor_verbs
 
 LOG_PAGE = 50
 LONGEST_TEXT = 200
-STEPS = ((timedelta(hours=6), 60), (timedelta(days=2), 900), (timedelta(days=8), 3600))
-"""How fine a span of time is shown: at most its first part, in steps of so many seconds."""
+STEPS = (
+    (timedelta(hours=6), 60),
+    (timedelta(days=2), 900),
+    (timedelta(days=8), 3600),
+    (timedelta(days=32), 14_400),
+)
+"""How fine a span of time is shown: at most its first part, in steps of so many seconds. So no
+chart has more than a few hundred points."""
 DAY_SECONDS = 86_400
+PRESENT_SECONDS = 60.0
+"""A process that said nothing for longer is gone: each hands over its numbers every 15 seconds."""
 SHOWN_DEPLOYMENTS = 50
 
 Series = Sequence[tuple[datetime, Window]]
@@ -93,9 +106,10 @@ class Operations:
     def history(self, actor: Actor, span: timedelta) -> Series:
         """How it ran, in steps that suit the span: requests, latency, error rate, shares."""
         _require(actor)
-        now = self._clock.now()
-        step = next((step for longest, step in STEPS if span <= longest), DAY_SECONDS)
-        return self._samples.series(now - span, now, step)
+        now, step = self._clock.now(), step_of(span)
+        # From the begin of a step on, else the first one is a part that looks like a whole.
+        since = (now - span).timestamp() // step * step
+        return self._samples.series(datetime.fromtimestamp(since, now.tzinfo), now, step)
 
     def latency(self, actor: Actor, span: timedelta) -> Window:
         """The whole span as one: latency, error rate, how many."""
@@ -109,13 +123,47 @@ class Operations:
         """What was used how often, how long it took, and how many users there were."""
         _require(actor)
         now = self._clock.now()
-        since = (now - span).replace(minute=0, second=0, microsecond=0)
+        since = _hour(now - span)
         return Used(
             self._book.usage("page", since, now),
             self._book.usage("callback", since, now),
             self._book.usage("service", since, now),
             self._book.active_users(since.date(), now.date() + timedelta(days=1)),
         )
+
+    def slowest(self, actor: Actor, span: timedelta) -> Sequence[Usage]:
+        """Routes, callbacks and services that were used in a span of whole hours, by the time that
+        95 of 100 calls did not exceed, the slowest first."""
+        _require(actor)
+        now = self._clock.now()
+        since = _hour(now - span)
+        kinds: tuple[UsageKind, ...] = ("route", "callback", "service")
+        found = [one for kind in kinds for one in self._book.usage(kind, since, now)]
+        timed = [one for one in found if sum(one.latency)]
+        return sorted(timed, key=lambda one: quantile(one.latency, 0.95), reverse=True)
+
+    def usage_history(
+        self, actor: Actor, kind: UsageKind, name: str, span: timedelta
+    ) -> Sequence[tuple[datetime, Usage]]:
+        """One route, callback or service, hour by hour."""
+        _require(actor)
+        now = self._clock.now()
+        return self._book.usage_hours(kind, name[:LONGEST_TEXT], _hour(now - span), now)
+
+    def jobs(self, actor: Actor) -> Sequence[JobState]:
+        """What the workers do at their times, overdue ones first."""
+        _require(actor)
+        return job_states(self._book.jobs())
+
+    def processes(self, actor: Actor) -> Sequence[Process]:
+        """Those that run."""
+        _require(actor)
+        return self._book.processes(PRESENT_SECONDS)
+
+    def alerts(self, actor: Actor) -> AlertsShort:
+        """How many alerts there are in which state."""
+        _require(actor)
+        return self._book.alerts()
 
     def experience(self, actor: Actor, span: timedelta) -> Sequence[Timing]:
         """What browsers measured, by page."""
@@ -181,6 +229,16 @@ def _state(budget: Budget, value: float | None) -> BudgetState:
     if value is None or isnan(value):
         return BudgetState(budget, None, None)
     return BudgetState(budget, value, value <= budget.limit)
+
+
+def step_of(span: timedelta) -> int:
+    """How many seconds of it are shown as one."""
+    return next((step for longest, step in STEPS if span <= longest), DAY_SECONDS)
+
+
+def _hour(moment: datetime) -> datetime:
+    """The full hour that it lies in: usage is summed by those."""
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _require(actor: Actor) -> None:

@@ -44,6 +44,11 @@ _POSTPONE = """UPDATE job_runs
     WHERE job = %(job)s AND target = %(target)s AND due_at = %(due_at)s
         AND attempts = %(attempt)s AND finished_at IS NULL"""
 
+# Every worker tells it each time it looks; only what is new, or was told long ago, is a write.
+_PLAN = """INSERT INTO job_plans AS kept (job, next_at) VALUES (%(job)s, %(next_at)s)
+    ON CONFLICT (job) DO UPDATE SET next_at = EXCLUDED.next_at, told_at = now()
+        WHERE kept.next_at <> EXCLUDED.next_at OR kept.told_at < now() - interval '5 minutes'"""
+
 
 class PostgresDeployments:
     """The table `deployments`."""
@@ -115,6 +120,9 @@ class PostgresJobRuns:
     ) -> None:
         values = {"job": job, "target": target, "due_at": due_at, "attempt": attempt}
         self._change(_POSTPONE, {**values, "seconds": seconds, "outcome": reason})
+
+    def plan(self, job: str, next_at: datetime) -> None:
+        self._change(_PLAN, {"job": job, "next_at": next_at})
 
     def _change(self, statement: str, values: dict[str, object]) -> None:
         self._database.write(lambda link: _run(link, statement, values))

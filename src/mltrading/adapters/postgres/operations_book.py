@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -13,10 +13,15 @@ from psycopg2.extensions import connection as Connection
 from mltrading.adapters.postgres.pool import Database
 from mltrading.services.ports import Deployment
 from mltrading.services.ports.operations import (
+    AlertsShort,
     Ingest,
+    JobPlan,
+    JobRun,
+    Jobs,
     LogQuery,
     LogRecord,
     PipelineMetric,
+    Process,
     Queue,
     Timing,
     Usage,
@@ -55,6 +60,19 @@ _SESSIONS = """SELECT series.source_id, symbols.calendar, max(latest.session)
         JOIN series ON series.symbol_id = latest.symbol_id AND series.interval = latest.interval
         JOIN symbols ON symbols.id = latest.symbol_id
     GROUP BY 1, 2 ORDER BY 1, 2"""
+_USAGE_HOURS = sql.SQL("""SELECT hour, calls, errors, seconds, {sums} FROM usage_hours
+    WHERE kind = %(kind)s AND name = %(name)s AND hour >= %(since)s AND hour < %(until)s
+    GROUP BY hour, calls, errors, seconds ORDER BY hour""")
+_RUNS = """SELECT DISTINCT ON (job, target) job, target, due_at, attempts, leased_until,
+        finished_at, outcome
+    FROM job_runs WHERE due_at > now() - interval '8 days' ORDER BY job, target, due_at DESC"""
+_PLANS = "SELECT job, next_at, told_at FROM job_plans ORDER BY job"
+_PROCESSES = """SELECT DISTINCT ON (kind, instance, process) kind, instance, process,
+        extract(epoch FROM now() - at)::float8, rss_bytes, pool_in_use
+    FROM web_samples WHERE at >= now() - make_interval(secs => %(seconds)s)
+    ORDER BY kind, instance, process, at DESC"""
+_ALERTS = """SELECT rule, state, extract(epoch FROM now() - evaluated_at)::float8 FROM alerts
+    ORDER BY severity, rule"""
 _QUEUES = """SELECT 'jobs', count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8
     FROM job_runs WHERE finished_at IS NULL"""
 _WORKER = """SELECT extract(epoch FROM now() - max(at))::float8 FROM web_samples
@@ -83,6 +101,16 @@ class PostgresOperationsBook:
         return [
             Usage(kind, name, calls, errors, seconds, tuple(counts))
             for _, name, calls, errors, seconds, *counts in rows
+        ]
+
+    def usage_hours(
+        self, kind: UsageKind, name: str, since: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, Usage]]:
+        statement = _sums(_USAGE_HOURS, "latency")
+        rows = self._rows(statement, kind=kind, name=name, since=since, until=until)
+        return [
+            (hour, Usage(kind, name, calls, errors, seconds, tuple(counts)))
+            for hour, calls, errors, seconds, *counts in rows
         ]
 
     def timings(self, since: datetime, until: datetime) -> Sequence[Timing]:
@@ -134,6 +162,23 @@ class PostgresOperationsBook:
     def worker_seen(self) -> float | None:
         [(seconds,)] = self._rows(_WORKER)
         return None if seconds is None else float(seconds)
+
+    def jobs(self) -> Jobs:
+        def ask(link: Connection) -> Jobs:
+            [(now,)] = _fetch(link, "SELECT now()", {})
+            runs = [JobRun(*row) for row in _fetch(link, _RUNS, {})]
+            return Jobs(runs, [JobPlan(*row) for row in _fetch(link, _PLANS, {})], now)
+
+        return self._database.read(ask)
+
+    def processes(self, seconds: float) -> Sequence[Process]:
+        return [Process(*row) for row in self._rows(_PROCESSES, seconds=seconds)]
+
+    def alerts(self) -> AlertsShort:
+        rows = self._rows(_ALERTS)
+        ages = [age for _, _, age in rows if age is not None]
+        firing = [rule for rule, state, _ in rows if state == "firing"]
+        return AlertsShort(Counter(state for _, state, _ in rows), firing, min(ages, default=None))
 
     def digest_sent(self) -> datetime | None:
         [(moment,)] = self._rows(_DIGEST)

@@ -42,23 +42,28 @@ _SAMPLE = """INSERT INTO web_samples (kind, instance, process, seconds, requests
         %(login_failures)s, %(rate_limited)s, %(rss_bytes)s, %(memory_share)s, %(cpu_share)s,
         %(disk_free_share)s)"""
 _SAMPLE_HOUR = sql.SQL("""INSERT INTO web_hours AS kept (hour, samples, requests, refused, errors,
-        slow, callbacks, latency, latency_seconds, database_failures, pool_waits, login_failures,
-        rate_limited, memory_share, cpu_share, disk_free_share, newest)
-    VALUES ({hour}, 1, %(requests)s, %(refused)s, %(errors_5xx)s + %(callback_errors)s, %(slow)s,
-        %(callbacks)s, %(latency)s::bigint[], %(latency_seconds)s, %(database_failures)s,
-        %(pool_waits)s, %(login_failures)s, %(rate_limited)s, %(memory_share)s, %(cpu_share)s,
+        shed_503, slow, callbacks, latency, latency_seconds, database_failures, pool_in_use,
+        pool_waits, pool_wait_seconds, login_failures, rate_limited, memory_share, cpu_share,
+        disk_free_share, newest)
+    VALUES ({hour}, 1, %(requests)s, %(refused)s, %(errors_5xx)s + %(callback_errors)s,
+        %(shed_503)s, %(slow)s, %(callbacks)s, %(latency)s::bigint[], %(latency_seconds)s,
+        %(database_failures)s, %(pool_in_use)s, %(pool_waits)s, %(pool_wait_seconds)s,
+        %(login_failures)s, %(rate_limited)s, %(memory_share)s, %(cpu_share)s,
         %(disk_free_share)s, now())
     ON CONFLICT (hour) DO UPDATE SET
         samples = kept.samples + 1,
         requests = kept.requests + EXCLUDED.requests,
         refused = kept.refused + EXCLUDED.refused,
         errors = kept.errors + EXCLUDED.errors,
+        shed_503 = kept.shed_503 + EXCLUDED.shed_503,
         slow = kept.slow + EXCLUDED.slow,
         callbacks = kept.callbacks + EXCLUDED.callbacks,
         latency = {latency},
         latency_seconds = kept.latency_seconds + EXCLUDED.latency_seconds,
         database_failures = kept.database_failures + EXCLUDED.database_failures,
+        pool_in_use = greatest(kept.pool_in_use, EXCLUDED.pool_in_use),
         pool_waits = kept.pool_waits + EXCLUDED.pool_waits,
+        pool_wait_seconds = kept.pool_wait_seconds + EXCLUDED.pool_wait_seconds,
         login_failures = kept.login_failures + EXCLUDED.login_failures,
         rate_limited = kept.rate_limited + EXCLUDED.rate_limited,
         memory_share = greatest(kept.memory_share, EXCLUDED.memory_share),

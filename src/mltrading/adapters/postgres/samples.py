@@ -21,14 +21,16 @@ _BUCKETS = [sql.SQL("l{}").format(sql.SQL(str(n))) for n in range(1, BUCKETS + 1
 # First by process, so that the shares are of the worst one and not of all on average.
 _RAW = sql.SQL("""SELECT step, sum(samples), sum(requests), sum(errors), sum(slow),
         sum(database_failures), max(memory_share), max(cpu_share), min(disk_free_share),
-        max(newest), {sums}
+        max(newest), sum(shed_503), max(pool_in_use), sum(pool_waits), sum(pool_wait_seconds),
+        {sums}
     FROM (
         SELECT floor(extract(epoch FROM at)::float8 / %(step)s)::bigint AS step, instance, process,
             count(*) AS samples, sum(requests) AS requests,
             sum(errors_5xx + callback_errors) AS errors, sum(slow) AS slow,
             sum(database_failures) AS database_failures, avg(memory_share) AS memory_share,
             avg(cpu_share) AS cpu_share, avg(disk_free_share) AS disk_free_share,
-            max(at) AS newest, {columns}
+            max(at) AS newest, sum(shed_503) AS shed_503, max(pool_in_use) AS pool_in_use,
+            sum(pool_waits) AS pool_waits, sum(pool_wait_seconds) AS pool_wait_seconds, {columns}
         FROM web_samples WHERE at >= %(since)s AND at < %(until)s
         GROUP BY 1, instance, process
     ) AS by_process GROUP BY step ORDER BY step""").format(
@@ -40,7 +42,8 @@ _RAW = sql.SQL("""SELECT step, sum(samples), sum(requests), sum(errors), sum(slo
 )
 _HOURS = sql.SQL("""SELECT floor(extract(epoch FROM hour)::float8 / %(step)s)::bigint AS step,
         sum(samples), sum(requests), sum(errors), sum(slow), sum(database_failures),
-        max(memory_share), max(cpu_share), min(disk_free_share), max(newest), {sums}
+        max(memory_share), max(cpu_share), min(disk_free_share), max(newest), sum(shed_503),
+        max(pool_in_use), sum(pool_waits), sum(pool_wait_seconds), {sums}
     FROM web_hours WHERE hour >= %(since)s AND hour < %(until)s
     GROUP BY step ORDER BY step""").format(
     sums=sql.SQL(", ").join(
@@ -89,7 +92,8 @@ class PostgresSamples:
 
 
 def _window(facts: Sequence[Any], until: datetime) -> Window:
-    samples, requests, errors, slow, failures, memory, cpu, disk, newest, *counts = facts
+    samples, requests, errors, slow, failures, memory, cpu, disk, newest, *rest = facts
+    shed, in_use, waits, wait_seconds, *counts = rest
     latency = tuple(map(int, counts))
     return Window(
         requests=int(requests),
@@ -103,4 +107,8 @@ def _window(facts: Sequence[Any], until: datetime) -> Window:
         samples=int(samples),
         newest_age_seconds=inf if newest is None else (until - newest).total_seconds(),
         latency=latency,
+        shed_503=int(shed),
+        pool_in_use=int(in_use),
+        pool_waits=int(waits),
+        pool_wait_seconds=float(wait_seconds),
     )

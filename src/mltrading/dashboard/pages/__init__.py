@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from mltrading.dashboard.pages import account, admin, charts, compare, help, ops_alerts, overview
+from mltrading.dashboard.pages import (
+    account,
+    admin,
+    charts,
+    compare,
+    help,
+    ops,
+    ops_alerts,
+    ops_deployments,
+    ops_latency,
+    ops_log,
+    ops_usage,
+    overview,
+)
 from mltrading.dashboard.registry import Page
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     charts.PAGE,
     compare.PAGE,
+    ops.PAGE,
+    ops_latency.PAGE,
     ops_alerts.PAGE,
+    ops_log.PAGE,
+    ops_deployments.PAGE,
+    ops_usage.PAGE,
     admin.PAGE,
     help.PAGE,
     account.PAGE,

@@ -293,6 +293,9 @@ class JobRuns(Protocol):
     ) -> None:
         """Give the claim back; nobody gets it before `seconds` have passed."""
 
+    def plan(self, job: str, next_at: datetime) -> None:
+        """Keep when the job is due next."""
+
 
 class Channel(Protocol):
     """A way to reach people; `name` is unique and holds no secret."""

@@ -6,7 +6,7 @@ processes together. Times of rows are the database's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import inf, nan
@@ -33,7 +33,8 @@ class Window:
     with a 200. `slow`: requests of more than 10 s. Shares are 0 to 1 of the worst process: most
     memory and CPU, least disk; NaN unknown, as is the 95th percentile without requests. `latency`
     counts requests by utils.histogram's buckets. `newest_age_seconds` is from the newest sample to
-    the end of the window, infinite without any.
+    the end of the window, infinite without any. `pool_in_use` is the most that one process had in
+    use at once; `shed_503` is a part of `errors`.
     """
 
     requests: int = 0
@@ -47,6 +48,10 @@ class Window:
     samples: int = 0
     newest_age_seconds: float = inf
     latency: tuple[int, ...] = ()
+    shed_503: int = 0
+    pool_in_use: int = 0
+    pool_waits: int = 0
+    pool_wait_seconds: float = 0.0
 
     @property
     def error_rate(self) -> float:
@@ -217,11 +222,69 @@ class Queue:
     oldest_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """The newest run of a job for one target. `finished_at` None: begun and not done."""
+
+    job: str
+    target: str
+    due_at: datetime
+    attempts: int
+    leased_until: datetime
+    finished_at: datetime | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """When a job is due next, as a worker told at `told_at`."""
+
+    job: str
+    next_at: datetime
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """`now` is the database's."""
+
+    runs: Sequence[JobRun]
+    plans: Sequence[JobPlan]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process, by the newest of what it handed over."""
+
+    kind: str
+    instance: str
+    process: int
+    age_seconds: float
+    rss_bytes: int | None
+    pool_in_use: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsShort:
+    """How many rules are in which state. `firing` names those that fire; `evaluated_seconds` since
+    any was looked at, None: never."""
+
+    states: Mapping[str, int]
+    firing: Sequence[str]
+    evaluated_seconds: float | None
+
+
 class OperationsBook(Protocol):
     """What the Ops page, the digest and /health/full read."""
 
     def usage(self, kind: UsageKind, since: datetime, until: datetime) -> Sequence[Usage]:
         """Sums of whole hours, most used first."""
+
+    def usage_hours(
+        self, kind: UsageKind, name: str, since: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, Usage]]:
+        """That of one name, hour by hour, where there was any."""
 
     def timings(self, since: datetime, until: datetime) -> Sequence[Timing]:
         """Sums of whole hours."""
@@ -243,6 +306,13 @@ class OperationsBook(Protocol):
 
     def worker_seen(self) -> float | None:
         """Seconds since a worker handed over a sample; None: never, or too long ago."""
+
+    def jobs(self) -> Jobs: ...
+
+    def processes(self, seconds: float) -> Sequence[Process]:
+        """Those that handed over something in the last `seconds`."""
+
+    def alerts(self) -> AlertsShort: ...
 
     def digest_sent(self) -> datetime | None:
         """When the newest daily digest went out to some channel."""

@@ -39,12 +39,15 @@ CREATE TABLE web_hours (
     requests bigint NOT NULL,
     refused bigint NOT NULL,
     errors bigint NOT NULL,             -- errors_5xx and callback_errors
+    shed_503 bigint NOT NULL,           -- part of errors
     slow bigint NOT NULL,
     callbacks bigint NOT NULL,
     latency bigint[] NOT NULL,
     latency_seconds float8 NOT NULL,
     database_failures bigint NOT NULL,
+    pool_in_use int NOT NULL,           -- at most at once, by one process
     pool_waits bigint NOT NULL,
+    pool_wait_seconds float8 NOT NULL,
     login_failures bigint NOT NULL,
     rate_limited bigint NOT NULL,
     memory_share float8,
@@ -108,4 +111,11 @@ CREATE TABLE pipeline_metrics (
     target text NOT NULL,
     met boolean,
     measured_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- When each job of the workers is due next, as the newest worker that looked knows it.
+CREATE TABLE job_plans (
+    job text PRIMARY KEY,
+    next_at timestamptz NOT NULL,
+    told_at timestamptz NOT NULL DEFAULT now()
 );

@@ -1,0 +1,75 @@
+"""The Ops page in both browsers: it is drawn again while somebody looks, and takes nothing away."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.page import Page
+
+pytestmark = pytest.mark.browser
+
+MOMENT = ".ops-moment"
+
+
+def refresh_soon(page: Page) -> None:
+    """As if the time between two drawings were over."""
+    page.js("document.querySelector('[data-refresh]').dataset.every = '0.3'")
+
+
+def drawn_again(page: Page) -> None:
+    before = page.text(MOMENT)
+    page.until(lambda: page.text(MOMENT) != before, "it is drawn again")
+
+
+def test_it_is_drawn_again_and_what_was_typed_scrolled_and_opened_stays(page: Page) -> None:
+    page.open("/ops", "#ops-latency-chart .js-plotly-plot, #ops-latency-chart.js-plotly-plot")
+    assert page.js("return document.querySelectorAll('.nav-link[aria-current]').length") >= 1
+    page.resize(390, 844)
+    page.css("#ops-state-table-wrap")
+    page.js("document.getElementById('ops-state-table-wrap').scrollTo(40, 0); scrollTo(0, 300)")
+    place = "return [document.getElementById('ops-state-table-wrap').scrollLeft, scrollY]"
+    before = page.js(place)
+    assert before[0] > 0 and before[1] > 0, "there is nothing to scroll"
+    refresh_soon(page)
+    drawn_again(page)
+    assert page.js(place) == before
+
+    page.js("scrollTo(0, 0)")
+    page.click(".sheet-tab[href='/ops/log']")
+    page.type("#ops-log-form input[name=text]", "no such line")
+    refresh_soon(page)
+    drawn_again(page)
+    field = "document.querySelector('#ops-log-form input[name=text]')"
+    assert page.js(f"return {field}.value") == "no such line"
+    assert page.js(f"return document.activeElement === {field}")
+    page.type("#ops-log-form input[name=text]", Keys.ENTER)
+    page.until_text("#ops-lines", "No line of that kind was kept in this time.")
+    assert page.query == {"text": "no such line"}
+    assert page.css(".nav-link[href='/ops']").get_attribute("aria-current") == "page"
+
+
+def test_it_rests_while_text_is_selected_and_on_other_pages(page: Page) -> None:
+    page.open("/ops/deployments", "#ops-flags-table")
+    page.js("getSelection().selectAllChildren(document.getElementById('ops-flags-table'))")
+    refresh_soon(page)
+    counted = (
+        "return performance.getEntriesByType('resource')"
+        ".filter(e => e.name.includes('_dash-update-component')).length"
+    )
+    before, moment = page.js(counted), page.text(MOMENT)
+    page.js("window.looked = 0; setInterval(() => { window.looked += 1; }, 300)")
+    page.until(lambda: page.js("return window.looked >= 4"), "time to ask four times")
+    assert (page.js(counted), page.text(MOMENT)) == (before, moment)
+    page.js("getSelection().removeAllRanges()")
+    drawn_again(page)
+
+
+def test_no_part_is_wider_than_a_phone(page: Page) -> None:
+    page.resize(390, 844)
+    for path in ("/ops", "/ops/latency", "/ops/log", "/ops/deployments", "/ops/usage"):
+        page.open(path, MOMENT)
+        wider = page.js(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wider <= 0, path
