@@ -120,7 +120,11 @@ def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
         ("close falls 2.5% in 10", "price", "Close falls by 2.5% or more within 10 bars"),
         ("rsi below 30", "indicator", "RSI 14 crosses below 30"),
         ("sma:20 above sma:50", "indicator", "SMA 20 crosses above SMA 50"),
-        ("close below bbands:20:2.lower", "indicator", "Close crosses below Bollinger 20 2 (lower)"),
+        (
+            "close below bbands:20:2.lower",
+            "indicator",
+            "Close crosses below Bollinger 20 2 (lower)",
+        ),
         ("macd above macd.signal", "indicator", "MACD 12 26 9 crosses above MACD 12 26 9 (signal)"),
     ],
 )

@@ -189,10 +189,11 @@ def test_the_newest_bar_counts_once_it_is_over_final_and_all_there() -> None:
     assert counted(bars, ends, after) == 3
     forming = replace(bars, is_final=np.array([True, True, False]))
     assert counted(forming, ends, after + DAY) == 2
-    assert counted(bars, ends, after, reaches=after - MINUTE) == 2
-    assert counted(bars, ends, after, reaches=after) == 3
-    assert counted(bars, ends, after, reaches=int(ends[1])) == 3
-    assert counted(bars, ends, after, reaches=int(bars.ts[2])) == 3  # it was imported itself
+    assert counted(bars, ends, after, [after - MINUTE]) == 2
+    assert counted(bars, ends, after, [after]) == 3
+    assert counted(bars, ends, after, [int(ends[1])]) == 3  # it was imported itself
+    assert counted(bars, ends, after, [after - MINUTE, after]) == 2  # the hours are of minutes
+    assert counted(bars, ends, after, [int(ends[0]), after]) == 3
     assert counted(bars[:0], ends[:0], after) == 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mltrading.domain.bars import DAY, Bars, Interval, Symbol, Times
-from mltrading.domain.calendar import NEVER, Calendar
+from mltrading.domain.calendar import Calendar
 from mltrading.domain.price_alerts.closing import closings, counted
 from mltrading.services.windows import Source, Window
 
@@ -44,21 +44,18 @@ def closed_bars(
     if interval not in source.available:
         return ClosedBars(symbol, interval, Bars.empty(), np.empty(0, np.int64), FOREVER)
     end = source.series(interval).last_ts + 1
-    if not interval.stored:
-        end += 31 * DAY  # the newest day lies within its week or month, which is stamped earlier
     bars, _ = source.read(interval, Window(end - 1, end), lead, 0, _NEVER_FORMING)
     ends = closings(bars.ts, interval, calendar, source.timezone)
-    count = counted(bars, ends, now, _reaches(source, interval, calendar, bars))
+    count = counted(bars, ends, now, _reaches(source, interval, calendar))
     coming = ends[ends > now]
     until = int(coming[0]) if len(coming) else FOREVER
     return ClosedBars(symbol, interval, bars[:count], ends[:count], until)
 
 
-def _reaches(source: Source, interval: Interval, calendar: Calendar | None, bars: Bars) -> int:
-    """Until when the finer bars inside the newest bar reach; NEVER where there are none."""
-    reached = NEVER
-    for finer, series in source.stored.items():
-        if finer.length < interval.length and len(bars) and series.last_ts >= bars.ts[-1]:
-            last = np.array([series.last_ts])
-            reached = max(reached, int(closings(last, finer, calendar, source.timezone)[0]))
-    return reached
+def _reaches(source: Source, interval: Interval, calendar: Calendar | None) -> list[int]:
+    """Until when the bars of each finer interval reach, the finest first."""
+    finer = sorted((i for i in source.stored if i.length < interval.length), key=lambda i: i.length)
+    return [
+        int(closings(np.array([source.stored[i].last_ts]), i, calendar, source.timezone)[0])
+        for i in finer
+    ]

@@ -3,10 +3,12 @@ and all of it has arrived."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mltrading.domain.bars import DAY, Bars, Interval, Times
-from mltrading.domain.calendar import NEVER, Calendar
+from mltrading.domain.calendar import Calendar
 from mltrading.domain.zones import utc_of_local, utc_offsets
 
 
@@ -33,19 +35,21 @@ def days(moments: Times, timezone: str) -> Times:
     return found
 
 
-def counted(bars: Bars, ends: Times, now: int, reaches: int = NEVER) -> int:
+def counted(bars: Bars, ends: Times, now: int, reaches: Sequence[int] = ()) -> int:
     """How many of the bars count at `now`; `bars` are the series' newest.
 
-    The newest bar counts when it is final, and where finer bars reach into it, when they reach its
-    end (`reaches`: theirs; NEVER: there are none). An earlier one is followed by another, so no
-    more of it will come.
+    The newest bar counts when it is final, and where finer bars lie in it, when they reach its end.
+    `reaches` are the ends of the newest bars of finer intervals, the finest first: the finest that
+    lies in it says it, for the others may be made of that. An earlier bar is followed by another,
+    so no more of it will come.
     """
     over = int(np.searchsorted(ends, now, side="right"))
     newest = len(bars) - 1
     if over <= newest or over == 0:
         return over
-    arrived = bool(bars.is_final[newest]) and not bars.ts[newest] < reaches < ends[newest]
-    return over if arrived else newest
+    begins = int(ends[newest - 1]) if newest else int(bars.ts[0])
+    reached = next((one for one in reaches if one > begins), int(ends[newest]))
+    return over if bars.is_final[newest] and reached >= ends[newest] else newest
 
 
 def _intraday(ts: Times, interval: Interval, calendar: Calendar | None) -> Times:

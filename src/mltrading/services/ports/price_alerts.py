@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -85,12 +85,13 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Alerts of one symbol that hold now. `version` changes with every write to its bars and with
-    every change of the alerts; `reach` is how many bars the longest of them looks at."""
+    """Alerts on one symbol at one interval that hold now. `version` changes with every write to
+    bars of the symbol and with every change of the alerts."""
 
     code: str
+    interval: Interval
+    ids: tuple[int, ...]
     version: str
-    intervals: dict[Interval, tuple[int, ...]] = field(default_factory=dict)
 
 
 class PriceAlertStore(Protocol):
@@ -120,12 +121,15 @@ class PriceAlertStore(Protocol):
     def mark_read(self, owner: str, up_to: int) -> int:
         """All of those up to that id; how many were unread."""
 
+    def watched(self, seconds: float) -> bool:
+        """Whether any worker looked in so many seconds."""
+
 
 class PriceWatchStore(Protocol):
     """What the worker judges."""
 
     def due(self, developer: bool) -> Sequence[Due]:
-        """Alerts that are on, whose owner may sign in and see the symbol, by symbol; those of the
+        """Alerts that are on, whose owner may sign in and see the symbol; those of the
         developer where nobody signs in. All others begin anew when they hold again: what happened
         meanwhile is not told."""
 

@@ -53,6 +53,13 @@ CREATE INDEX price_alert_notices_user_id ON price_alert_notices (user_id);
 CREATE INDEX price_alert_notices_alert_id ON price_alert_notices (alert_id);
 CREATE INDEX price_alert_notices_at ON price_alert_notices (at);
 
+-- One row: when a worker looked last, so that a page can say that none does.
+CREATE TABLE price_alert_looks (
+    id int PRIMARY KEY CHECK (id = 1),
+    looked_at timestamptz NOT NULL
+);
+INSERT INTO price_alert_looks VALUES (1, '-infinity');
+
 -- Of a message to a trader: it goes with the account, and is no trouble of the operators.
 ALTER TABLE alert_outbox ADD COLUMN user_id bigint REFERENCES users (id) ON DELETE CASCADE;
 CREATE INDEX alert_outbox_user_id ON alert_outbox (user_id);
