@@ -357,7 +357,7 @@ def test_no_mail_where_none_is_sent(database: Database) -> None:
         desk.alerts.add(ann, "AAPL", wish(by_email=True))
 
 
-# -- how it stands, and what would have been ---------------------------------------------------------
+# -- how it stands, and what would have been -------------------------------------------------------
 
 
 def standing(desk: Desk) -> list[Standing]:

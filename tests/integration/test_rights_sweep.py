@@ -70,6 +70,7 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
         page("/charts?symbol=%3Cimg+src%3Dx%3E&indicators=sma:20"),
         page("/compare?symbols=AAPL,NOSUCH,%27"),
         page("/help"),
+        page("/alerts?symbol=%27%3B+DROP&interval=x&kind=%3Cimg%3E&edit=99999999999999999999"),
         Row("/account", (302, 200, 200, 200, 200)),
         Row("/admin", (302, 302, 403, 403, 200)),
         Row("/admin?tab=audit&who=%27&page=99999999999", (302, 302, 403, 403, 200)),
@@ -83,6 +84,7 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
     ("GET", "/_dash-layout"): [inner("/_dash-layout")],
     ("GET", "/_dash-dependencies"): [inner("/_dash-dependencies")],
     ("GET", "/_reload-hash"): [inner("/_reload-hash")],
+    ("GET", "/notices"): [inner("/notices"), inner("/notices?x=%27")],
     ("GET", "/assets/<path:filename>"): [
         everybody("/assets/tokens.css"),
         everybody("/assets/../app.py", 404),
@@ -135,6 +137,7 @@ ADMINISTRATORS = (401, 403, 403, 403, 200)
 CALLBACKS: dict[str, tuple[int, int, int, int, int]] = {
     "account-parts.data": SESSION,
     "admin-tabs.children": ADMINISTRATORS,
+    "alerts-parts.data": SHOWN,
     "page.children": SESSION,
     "outage.disabled": SESSION,
     "symbol-options.children": SHOWN,

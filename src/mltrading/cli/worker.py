@@ -139,8 +139,9 @@ def work_until_told(
     config: FileConfig | None = None,
     judge: Callable[[], object] | None = None,
 ) -> None:
-    """Do what is due, watch, and judge prices, until SIGTERM or SIGINT, which end the process within a second:
-    what is under way then is claimed for some minutes, and a next worker takes it up."""
+    """Do what is due, watch, and judge prices, until SIGTERM or SIGINT, which end the process
+    within a second: what is under way then is claimed for some minutes, and a next worker takes it
+    up."""
     stop, failed = threading.Event(), []
 
     def work(look: Callable[[], object], every_seconds: float) -> None:

@@ -195,7 +195,7 @@ class PriceAlerts:
 
 
 def _owner(actor: Actor) -> str:
-    """Under which name alerts are kept: that of a user, or the developer's where nobody signs in."""
+    """Under which name alerts are kept: a user's, or the developer's where nobody signs in."""
     actor.require(Permission.VIEW_SHARED_DATA)
     if actor.role is None and actor is not DEVELOPER:
         raise Forbidden("alerts belong to users; sign in as one")

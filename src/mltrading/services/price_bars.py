@@ -1,4 +1,4 @@
-"""The closed bars of a symbol, as traders' alerts are judged by them: adjusted, as a chart has them."""
+"""The closed bars of a symbol, by which traders' alerts are judged: adjusted, as on a chart."""
 
 from __future__ import annotations
 

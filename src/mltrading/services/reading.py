@@ -77,8 +77,8 @@ class MarketReader:
     def of(
         self, scope: Scope, code: str, ask: Callable[[Source, Calendar | None, int], Result]
     ) -> Result:
-        """What `ask` makes of the bars of a symbol, all of one moment, of its exchange's calendar and
-        the present moment (µs UTC). It may run twice. Raises UnknownSymbol as `chart` does."""
+        """What `ask` makes of a symbol's bars, all of one moment, its exchange's calendar and the
+        present moment (µs UTC). It may run twice. Raises UnknownSymbol as `chart` does."""
 
         def asked(bars: BarReader) -> Result:
             source = self._source(scope, code, bars)

@@ -31,7 +31,7 @@ MOST_LEVEL = 1e9
 MOST_PERCENT = 1000.0
 MOST_MOVE_BARS = 250
 _SAME = 1e-9
-"""Lines that differ by less, relative to their size, are equal: it is how exactly they are known."""
+"""Lines that differ by less, relative to their size, are equal: so exactly are they known."""
 
 
 @dataclass(frozen=True, slots=True)
