@@ -15,7 +15,7 @@ from mltrading.domain.alerting.rules import DEFAULT_RULES, by_name
 from mltrading.domain.alerting.silences import Silence, parse_matchers
 from mltrading.domain.alerting.states import LONGEST_GAP_SECONDS, Value
 from mltrading.utils.message import Destination
-from tests.test_domain.alerts_made import PAGER, Simulation
+from tests.test_domain.alerts_made import PAGER, TEAM, Simulation
 
 RULES = by_name(DEFAULT_RULES)
 REPEATS = {"critical": 3_600, "warning": 14_400}
@@ -30,7 +30,7 @@ class Alerting(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = Simulation()
-        self.log: dict[str, list[tuple[datetime, Value]]] = defaultdict(list)
+        self.log: dict[str, list[tuple[datetime, Value | None]]] = defaultdict(list)
         self.history: dict[tuple[Destination, str], list[tuple[datetime, Queued]]] = defaultdict(
             list
         )
@@ -74,8 +74,8 @@ class Alerting(RuleBasedStateMachine):
 
     def _turn(self) -> None:
         found = {name: value for name, value in self.found.items() if name not in self.taken_out}
-        for name, value in found.items():
-            self.log[name].append((self.world.now, value))
+        for name in NAMES:  # None: there is no such rule, which ends whatever it found before
+            self.log[name].append((self.world.now, found.get(name)))
         for queued in self.world.turn(found):
             self._check(queued, found)
 
@@ -92,8 +92,7 @@ class Alerting(RuleBasedStateMachine):
         elif message.id == queued.opened_id:
             assert not open_now, "a second incident of one key"
             if name in NAMES:
-                true = {Value.TRUE, Value.NODATA} if name == "AppDown" else {Value.TRUE}
-                assert self._was(name, true, RULES[name].for_seconds), "sent too early"
+                assert self._goes_on(name), "sent though it does not go on"
                 assert name == "AppDown" or not self._firing("AppDown"), "sent though muted"
             assert not any(
                 one.mutes({"rule": name, "severity": message.severity}, now)
@@ -106,20 +105,35 @@ class Alerting(RuleBasedStateMachine):
             assert pause >= least, "sent too often"
         sent.append((now, queued))
 
-    def _was(self, name: str, values: set[Value], seconds: float) -> bool:
-        """Whether it was found so at every evaluation of the last `seconds`, without a gap. An
-        evaluation that failed is one that was not made."""
-        now = self.world.now
-        newest = now
-        for at, value in reversed(self.log[name]):
+    def _goes_on(self, name: str) -> bool:
+        """Whether it is true now, and was once true for long enough and not over since. So what
+        fired while it was muted is told late, and then at once."""
+        true = {Value.TRUE, Value.NODATA} if name == "AppDown" else {Value.TRUE}
+        log = self.log[name]
+        if log[-1][1] not in true:
+            return False
+        for newest in range(len(log) - 1, -1, -1):
+            value = log[newest][1]
+            if value is None or self._was(name, {Value.FALSE}, RULES[name].keep_seconds, newest):
+                return False
+            if value in true and self._was(name, true, RULES[name].for_seconds, newest):
+                return True
+        return False
+
+    def _was(self, name: str, values: set[Value], seconds: float, newest: int = -1) -> bool:
+        """Whether it was found so at every evaluation of the last `seconds` before the newest,
+        without a gap. An evaluation that failed is one that was not made."""
+        log = self.log[name]
+        end = later = log[newest][0]
+        for at, value in reversed(log[: len(log) if newest == -1 else newest + 1]):
             if value is Value.ERROR:
                 if Value.FALSE in values:
                     return False
                 continue
-            if value not in values or (newest - at).total_seconds() > LONGEST_GAP_SECONDS:
+            if value not in values or (later - at).total_seconds() > LONGEST_GAP_SECONDS:
                 return False
-            newest = at
-            if (now - at).total_seconds() >= seconds:
+            later = at
+            if (end - at).total_seconds() >= seconds:
                 return True
         return False
 
@@ -149,3 +163,20 @@ class Alerting(RuleBasedStateMachine):
 
 TestAlerting = Alerting.TestCase
 TestAlerting.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+def test_what_fired_unheard_is_told_once_the_rule_that_muted_it_is_taken_out() -> None:
+    """A sequence that the machine found: everything is true, AppDown mutes the rest, the warnings
+    fire, and nobody looks for most of an hour, in which AppDown leaves the file."""
+    machine = Alerting()
+    machine.begin(dict.fromkeys(NAMES, Value.TRUE))
+    machine.evaluate(14, 44)
+    machine.look_when_it_asks()
+    assert machine.world.alert("MemoryHigh").muted_by == "AppDown"
+    assert (TEAM, machine.world.alert("MemoryHigh").key) not in machine.history
+    machine.edit_the_file("AppDown", True)
+    machine.look_when_it_asks()
+    told = {sent[0][1].message.title.split()[1].rstrip(":") for sent in machine.history.values()}
+    assert told == {"AppDown", "DatabaseDown", "MemoryHigh", "CpuHigh", "DiskLow"}
+    machine.those_who_were_told_are_known()
+    machine.teardown()

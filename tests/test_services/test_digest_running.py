@@ -43,7 +43,7 @@ def sent(samples: Samples, book: Book) -> list[str]:
     channel = Recorder()
     job = DailyDigest(
         "production",
-        [channel],
+        lambda: [channel],
         MemoryMarket(),
         Calendars(),
         Facts(),
@@ -96,7 +96,7 @@ def test_a_day_that_was_not_measured_is_said_to_be_so() -> None:
 def test_where_nobody_measures_nothing_is_said() -> None:
     channel = Recorder()
     job = DailyDigest(
-        "production", [channel], MemoryMarket(), Calendars(), Facts(), SetClock(EIGHT)
+        "production", lambda: [channel], MemoryMarket(), Calendars(), Facts(), SetClock(EIGHT)
     )
     job.perform(channel.name, EIGHT)
     assert "Performance" not in channel.messages[0].text

@@ -186,6 +186,9 @@ class Kept(logging.Handler):
         for _ in records:
             self._kept.popleft()
 
+    def forget(self) -> None:
+        self._kept.clear()
+
 
 def kept() -> Kept | None:
     """What keeps the records of this process; None where no log was set up."""
@@ -221,7 +224,7 @@ def set_up(
     if not plain:
         sys.excepthook = _log_uncaught
         threading.excepthook = _log_uncaught_of_thread
-    os.register_at_fork(after_in_child=kept._kept.clear)  # its parent tells them
+    os.register_at_fork(after_in_child=kept.forget)  # its parent tells them
     return kept
 
 

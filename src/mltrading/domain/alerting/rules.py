@@ -90,7 +90,7 @@ class Rule:
     def silences(self, other: Rule) -> bool:
         """Whether nobody is told of `other` while this fires. What the engine says of its own
         channels is always told: it may be why nobody hears of the rest."""
-        if other.name == self.name or other.name == DELIVERY_FAILED.name:
+        if other.name in (self.name, DELIVERY_FAILED.name):
             return False
         return ALL in self.mutes or other.name in self.mutes
 

@@ -13,7 +13,9 @@ from math import inf, nan
 from typing import Literal, Protocol
 
 from mltrading.services.ports import Deployment
-from mltrading.utils.logs import LogRecord as LogRecord
+
+# The alias says to mypy that whoever uses these records may take them from here.
+from mltrading.utils.logs import LogRecord as LogRecord  # pylint: disable=useless-import-alias
 
 ProcessKind = Literal["web", "worker"]
 UsageKind = Literal["page", "callback", "service", "route"]
