@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +15,18 @@ import pytest
 from mltrading.adapters.postgres.alert_outbox import PostgresOutbox
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.price_watch import PostgresPriceWatch
+from mltrading.adapters.postgres.writer import PostgresBarWriter
+from mltrading.adapters.sources.files import LocalFiles
 from mltrading.domain.access import CONSOLE, DEVELOPER, Role
 from mltrading.domain.bars import DAY, Interval
 from mltrading.domain.price_alerts.brake import Brake
 from mltrading.errors import DatabaseUnavailable, Forbidden, InvalidAlert, UnknownSymbol
+from mltrading.services.imports import Importer
+from mltrading.services.ports import ReadOptions
 from mltrading.services.price_alerts import MOST_ALERTS, Standing
 from mltrading.services.price_words import MOST_BARS
 from tests.factories import make_bars, make_sessions
-from tests.price_alerts_made import Desk, daily, wish
+from tests.price_alerts_made import CALENDARS, Desk, daily, wish
 
 pytestmark = pytest.mark.database
 
@@ -107,6 +112,30 @@ def test_a_bar_that_its_source_may_still_change_does_not_count(desk: Desk) -> No
     desk.arrive(daily(98, 99, 99.5))
     assert desk.look() == []
     assert desk.fired() == []
+
+
+def test_a_day_that_is_imported_after_its_close_is_told_the_same_evening(
+    desk: Desk, database: Database, tmp_path: Path
+) -> None:
+    importer = Importer(LocalFiles(), PostgresBarWriter(database), desk.clock, CALENDARS)
+    file = tmp_path / "aapl.csv"
+    file.write_text(
+        "Date,Open,High,Low,Close\n2026-05-05,99,99,99,99\n2026-05-06,101,101,101,101\n"
+    )
+
+    def imported_at(hour: int, minute: int) -> list[bool]:
+        """Which of the two days are final once they were imported at that time, UTC."""
+        desk.clock.moment = datetime(2026, 5, 6, hour, minute, tzinfo=UTC)
+        importer.run(CONSOLE, [file], ReadOptions(now=0, symbol="AAPL"))
+        rows = desk.people.run("SELECT is_final FROM bars_1d WHERE ts >= '2026-05-05' ORDER BY ts")
+        return [bool(final) for (final,) in rows]
+
+    desk.alerts.add(DEVELOPER, "AAPL", wish())
+    assert imported_at(19, 0) == [True, False] and desk.look() == []
+    desk.clock.wait(3 * 3_600)
+    assert desk.look() == []  # what is stored may be of the afternoon
+    assert imported_at(20, 5) == [True, True]
+    assert [one.bars for one in desk.look()] == [1]
 
 
 def test_an_hour_counts_when_its_last_minute_is_there(desk: Desk) -> None:

@@ -181,7 +181,7 @@ class PriceAlerts:
         if not alert.on:
             return AlertState(shown, Standing.OFF)
         if shown.session is None:
-            return AlertState(shown, Standing.NO_DATA, age="no bars are stored")
+            return AlertState(shown, Standing.NO_DATA)
         until = alert.told.cools_until(alert.wish.brake, now)
         if until is not None:
             return AlertState(shown, Standing.COOLING, until=until)

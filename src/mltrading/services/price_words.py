@@ -31,7 +31,8 @@ class Words:
         symbol, interval = alert.symbol, alert.wish.interval
         words = alert.wish.condition.words
         times = f" ({len(firings)} times)" if len(firings) > 1 else ""
-        lines = [f"{words}: {symbol.code}, {symbol.name}, {interval.value} bars."]
+        names = dict.fromkeys((symbol.code, symbol.name))  # a name that nobody told is the code
+        lines = [f"{words}: {', '.join(names)}, {interval.value} bars."]
         lines += [_line(symbol, interval, one) for one in firings[-SHOWN:]]
         if len(firings) > SHOWN:
             lines.append(f"and {len(firings) - SHOWN} earlier ones")

@@ -70,7 +70,7 @@ def _row(one: AlertState) -> Node:
         el("th", code, " ", el("span", wish.interval.value, class_="muted"), scope="row"),
         el("td", wish.condition.words, _how(alert)),
         el("td", el("span", _standing(one), class_=f"state {MARKS[one.standing]}")),
-        el("td", *_last(alert)),
+        el("td", *_last(alert), data_label="Last told: "),
         el("td", buttons),
         data_alert=number,
     )
@@ -91,7 +91,7 @@ def _standing(one: AlertState) -> str:
     if one.standing is Standing.COOLING and one.until is not None:
         return f"cooling down until {_moment(one.until, one.shown.alert.symbol.timezone)}"
     if one.standing is Standing.NO_DATA:
-        return f"no data: {one.age}"
+        return "no bars are stored" if one.shown.session is None else f"no data for {one.age}"
     if one.standing is Standing.NOT_SHARED:
         return "the symbol is not shared with you any more"
     return str(one.standing.value)
@@ -185,24 +185,20 @@ def _held(found: Foreseen) -> str:
 
 
 def _moved(found: Foreseen) -> list[str]:
-    base = (
-        f" after any bar of that time by {_percent(found.any_bar)} (n = {found.any_bar.count:,})"
-        if not math.isnan(found.any_bar.median)
-        else ""
-    )
+    """How the price moved afterwards, beside how it moves anyway."""
+    any_bar = f"After any bar of that time the median is {_percent(found.any_bar)}"
+    base = f"{any_bar} (n = {found.any_bar.count:,})."
+    lines = [] if math.isnan(found.any_bar.median) else [base]
     if not math.isnan(found.after.median):
-        line = (
-            f"Median move of the close over the {AFTER_BARS} bars afterwards:"
-            f" {_percent(found.after)} (n = {found.after.count:,})"
-        )
-        return [f"{line};{base}." if base else f"{line}."]
+        told = f"{_percent(found.after)} (n = {found.after.count:,})"
+        return [f"Median move of the close, {AFTER_BARS} bars afterwards: {told}.", *lines]
     if not found.told:
         return []
-    few = (
-        f"{found.after.count} of them {'has' if found.after.count == 1 else 'have'} {AFTER_BARS}"
-        f" bars afterwards: too few for a median, which takes {FEWEST}."
-    )
-    return [few]
+    few = f"A median of the moves {AFTER_BARS} bars afterwards takes {FEWEST} of them"
+    return [
+        f"{few}; there {'is' if found.after.count == 1 else 'are'} {found.after.count}.",
+        *lines,
+    ]
 
 
 def _short(one: Preview) -> list[str]:

@@ -52,7 +52,13 @@ def layout(services: Services, search: str) -> Component:
             dcc.Store(id="alerts-unread"),
             html.Section(
                 [
-                    html.Div(id="alerts-kinds", className="segments", role="group"),
+                    html.Div(id="alerts-head"),
+                    html.Div(
+                        id="alerts-kinds",
+                        className="segments",
+                        role="group",
+                        **aria(label="What is to happen"),
+                    ),
                     html.Div(skeleton("line-skeleton"), id="alerts-form"),
                     html.Div(id="alerts-preview", role="status"),
                 ],
@@ -93,7 +99,8 @@ def register(app: Dash, services: Services) -> None:
         filled = _filled(services, actor, query)
         if form_of != search:
             mail = services.price_alerts.mails_to(actor)
-            changed = {"alerts-form": _form(filled, mail), "alerts-preview": [], **changed}
+            anew: Parts = {"alerts-head": _head(filled), "alerts-form": form(filled, mail)}
+            changed = {**anew, "alerts-preview": [], **changed}
         unread = services.price_alerts.unread(actor)
         return {**_drawn(services, actor, unread), **changed}, _kinds(filled), search, unread
 
@@ -117,11 +124,11 @@ def _filled(services: Services, actor: Actor, query: Mapping[str, str]) -> Fille
     return from_query(query)
 
 
-def _form(filled: Filled, mail: str) -> list[Node]:
-    head = [el("h2", "Change an alert" if filled.edit else "New alert")]
-    if filled.edit:
-        head = [el("div", *head, el("a", "New alert", href=PATH), class_="notices-head")]
-    return [*head, *form(filled, mail)]
+def _head(filled: Filled) -> list[Node]:
+    if not filled.edit:
+        return [el("h2", "New alert")]
+    away = el("a", "Make a new one instead", href=PATH)
+    return [el("div", el("h2", "Change an alert"), away, class_="notices-head")]
 
 
 def _kinds(filled: Filled) -> list[Component]:
