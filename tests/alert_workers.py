@@ -24,11 +24,12 @@ from tests.factories import SECRET_KEY
 CONFIGURATION = "environment: production\nmonitoring: {alerts: true}\n"
 HURRIED = """
 import sys
-from mltrading.services import alert_delivery, alert_engine, alert_sensors
+from mltrading.services import alert_delivery, alert_engine, alert_sensors, price_watch
 from mltrading.utils import retry
 alert_engine.EVERY_SECONDS, alert_engine.SOON_SECONDS = 0.3, 0.1
 alert_sensors.DATABASE_AGAIN_SECONDS = alert_sensors.APP_AGAIN_SECONDS = 0.1
 alert_delivery.LOOK_EVERY_SECONDS, alert_delivery.LEASE_SECONDS = 0.2, 4.0
+price_watch.EVERY_SECONDS = 0.2
 retry.FIRST_PAUSE_SECONDS, retry.LONGEST_PAUSE_SECONDS = 0.05, 0.5
 from mltrading.__main__ import main
 main(sys.argv[1:])

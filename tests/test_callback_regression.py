@@ -25,7 +25,7 @@ from tests.database_fixtures import database_on, drop, execute
 pytestmark = pytest.mark.smoke
 
 PATHS = (
-    *("/", "/charts", "/compare", "/admin", "/help"),
+    *("/", "/charts", "/compare", "/alerts", "/admin", "/help"),
     *("/ops", "/ops/latency", "/ops/log", "/ops/deployments", "/ops/usage"),
 )
 SEARCHES = {

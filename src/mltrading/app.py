@@ -22,6 +22,7 @@ from mltrading.adapters.postgres.limits import PostgresLimiter
 from mltrading.adapters.postgres.operations import PostgresDayBook, PostgresJobRuns
 from mltrading.adapters.postgres.operations_book import PostgresOperationsBook
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.price_alerts import PostgresPriceAlerts
 from mltrading.adapters.postgres.privacy import PostgresPrivacy
 from mltrading.adapters.postgres.samples import PostgresSamples
 from mltrading.adapters.postgres.symbols import PostgresSymbols
@@ -37,7 +38,7 @@ from mltrading.domain.access import DEVELOPER, Role
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.observing import build_operations, build_vitals, observe, own_database
-from mltrading.paging import FileConfig, build_desk
+from mltrading.paging import FileConfig, build_desk, sends_mail
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.alerts import AlertHistoryJob
@@ -53,6 +54,7 @@ from mltrading.services.market import Market
 from mltrading.services.ports.audit import Unlogged
 from mltrading.services.ports.limits import RateLimiter
 from mltrading.services.ports.privacy import Confirmation
+from mltrading.services.price_alerts import PriceAlerts
 from mltrading.services.privacy import Privacy
 from mltrading.services.reading import MarketReader
 from mltrading.services.retention import Retainer, RetentionJob
@@ -81,6 +83,9 @@ def build_services(
         accounts=Accounts(PostgresIdentity(database), passwords),
         audit=Audit(PostgresAudit(database)),
         privacy=build_privacy(settings, database, identity),
+        price_alerts=PriceAlerts(
+            PostgresPriceAlerts(database), reader, calendars, clock, sends_mail(settings)
+        ),
         vitals=vitals,
         operations=build_operations(database, vitals, switches, clock),
         alert_desk=build_desk(settings, database),

@@ -64,6 +64,10 @@ class InvalidSilence(MLTradingError):
     """A silence that nobody may set: what it matches, how long it lasts, or why."""
 
 
+class InvalidAlert(MLTradingError):
+    """An alert that a trader can not have: its condition, how often it tells, or one too many."""
+
+
 class SignInRefused(MLTradingError):
     """E-mail, password or provider open no session; it does not say which of them is wrong."""
 

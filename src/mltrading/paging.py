@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from mltrading.adapters.app_probe import HttpAppProbe
+from mltrading.adapters.calendar_files import KeptCalendars
 from mltrading.adapters.channels import SECRETS, Channel, NotSet, open_channel
 from mltrading.adapters.channels.retrying import Bounded
 from mltrading.adapters.heartbeat import HttpHeartbeat
@@ -20,9 +21,12 @@ from mltrading.adapters.postgres.alert_desk import PostgresDeskBook
 from mltrading.adapters.postgres.alert_outbox import PostgresOutbox
 from mltrading.adapters.postgres.alert_signs import PostgresWebSigns
 from mltrading.adapters.postgres.alerts import PostgresAlerts
+from mltrading.adapters.postgres.bars import PostgresBars
 from mltrading.adapters.postgres.health import PostgresProbe
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.price_watch import PostgresPriceWatch
 from mltrading.adapters.postgres.samples import PostgresSamples
+from mltrading.adapters.postgres.symbols import PostgresSymbols
 from mltrading.adapters.spool_file import SpoolFile
 from mltrading.alerting import Alerting
 from mltrading.alerting.live import LiveFile
@@ -38,11 +42,15 @@ from mltrading.services.alerts import Alerts
 from mltrading.services.digest import DigestMoment
 from mltrading.services.ports.alert_desk import AlertFile
 from mltrading.services.ports.alerts import Heartbeat, Leased
+from mltrading.services.price_watch import PriceWatch
+from mltrading.services.price_words import Words
+from mltrading.services.reading import MarketReader
 from mltrading.settings import Settings
-from mltrading.utils.clock import SystemClock
+from mltrading.utils.clock import Clock, SystemClock
 from mltrading.utils.message import SEVERITIES, Destination, Message, Outcome, Severity
 
 Told = Callable[[Leased, Outcome], object]
+ANYBODY = Destination("email", "anybody@example.com")
 
 
 class Channels:
@@ -229,6 +237,29 @@ def build_watch(settings: Settings, url: str, config: FileConfig, told: Told) ->
     delivery = Delivery([PostgresOutbox(database), direct], channels.kinds, channels.open, heard)
     watchdog = settings.watchdog_url
     return Watch(engine, delivery, HttpHeartbeat(watchdog.get_secret_value()) if watchdog else None)
+
+
+def sends_mail(settings: Settings) -> bool:
+    """Whether this deployment sends e-mail: its worker alerts, and SMTP_URL can be used."""
+    if not (settings.monitoring.enabled and settings.monitoring.alerts):
+        return False
+    return Channels(settings).problem(ANYBODY) is None
+
+
+def build_price_watch(settings: Settings, url: str, *, clock: Clock | None = None) -> PriceWatch:
+    """What judges traders' alerts; connects with the first look, not before."""
+    database, now = Database(url, 1), clock or SystemClock()
+    calendars = KeptCalendars(settings.home / "calendars")
+    reader = MarketReader(PostgresSymbols(database), PostgresBars(database), calendars, now)
+    mails = sends_mail(settings)
+    return PriceWatch(
+        PostgresPriceWatch(database),
+        reader,
+        Words(settings.url, new_id),
+        now,
+        developer=not settings.sign_in,
+        mails=lambda: mails,
+    )
 
 
 def new_id() -> str:

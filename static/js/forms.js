@@ -27,6 +27,7 @@
     if (control.disabled) return;
     const values = JSON.parse(source.dataset.act);
     if (source.tagName !== "FORM") return send(control, values);
+    if (control.dataset.do) values.do = control.dataset.do; // a second button of the form
     for (const [name, value] of new FormData(source)) values[name] = value;
     send(control, values);
     for (const field of source.querySelectorAll("input[type=password]")) field.value = "";
@@ -75,7 +76,7 @@
     if (!form.dataset) return;
     if (form.dataset.act) {
       event.preventDefault();
-      begin(form, form.querySelector("button[type=submit]"));
+      begin(form, event.submitter || form.querySelector("button[type=submit]"));
     } else if (form.dataset.query !== undefined) {
       event.preventDefault(); // a search edits the address, as every view does
       const changes = JSON.parse(form.dataset.query || "{}");

@@ -75,6 +75,7 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
         page("/charts?symbol=%3Cimg+src%3Dx%3E&indicators=sma:20"),
         page("/compare?symbols=AAPL,NOSUCH,%27"),
         page("/help"),
+        page("/alerts?symbol=%27%3B+DROP&interval=x&kind=%3Cimg%3E&edit=99999999999999999999"),
         Row("/account", (302, 200, 200, 200, 200)),
         Row("/admin", (302, 302, 403, 403, 200)),
         Row("/ops/alerts", (302, 302, 403, 403, 200)),
@@ -96,6 +97,7 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
     ("GET", "/_dash-layout"): [inner("/_dash-layout")],
     ("GET", "/_dash-dependencies"): [inner("/_dash-dependencies")],
     ("GET", "/_reload-hash"): [inner("/_reload-hash")],
+    ("GET", "/notices"): [inner("/notices"), inner("/notices?x=%27")],
     ("GET", "/assets/<path:filename>"): [
         everybody("/assets/tokens.css"),
         everybody("/assets/../app.py", 404),
@@ -160,6 +162,7 @@ CALLBACKS: dict[str, tuple[int, int, int, int, int]] = {
     "ops-log-parts.data": ADMINISTRATORS,
     "ops-deployments-parts.data": ADMINISTRATORS,
     "ops-usage-parts.data": ADMINISTRATORS,
+    "alerts-parts.data": SHOWN,
     "page.children": SESSION,
     "outage.disabled": SESSION,
     "symbol-options.children": SHOWN,

@@ -150,6 +150,7 @@ def make_dashboard(
         accounts=None,  # type: ignore[arg-type]
         audit=None,  # type: ignore[arg-type]
         privacy=None,  # type: ignore[arg-type]
+        price_alerts=None,  # type: ignore[arg-type]
         vitals=None,  # type: ignore[arg-type]
         operations=None,  # type: ignore[arg-type]
         alert_desk=None,  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ class Identities:
     ended: list[str] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
 
-    def actor(self, token: str) -> Actor | None:
+    def actor(self, token: str, *, used: bool = True) -> Actor | None:
         self._answer()
         return None if token in self.ended else self.people.get(token)
 

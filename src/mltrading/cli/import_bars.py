@@ -17,6 +17,7 @@ from mltrading.utils.progress import Progress
 from mltrading.utils.text import one_line
 
 if TYPE_CHECKING:
+    from mltrading.domain.calendar import Calendars
     from mltrading.services.imports import FileSummary, Importer, ImportSummary
 
 LONGEST_SOURCE = 64
@@ -63,6 +64,7 @@ def source_name(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from mltrading.adapters.calendar_files import KeptCalendars
     from mltrading.adapters.sources.content import magic_of
     from mltrading.services.ports import ReadOptions, Source
 
@@ -74,16 +76,17 @@ def run(arguments: argparse.Namespace) -> int:
         date_format=arguments.date_format,
     )
     settings = configured()
+    calendars = KeptCalendars(settings.home / "calendars")
     for path in arguments.files:
         magic_of(path)  # a mistyped name is said at once, not after a database has started
-    with Progress() as say, migrated_url(settings, say) as url, importer(url) as service:
+    with Progress() as say, migrated_url(settings, say) as url, importer(url, calendars) as service:
         summary = service.run(DEVELOPER, arguments.files, options, Source(arguments.source), say)
     report(summary, arguments.json)
     return 0
 
 
 @contextmanager
-def importer(url: str) -> Iterator[Importer]:
+def importer(url: str, calendars: Calendars | None = None) -> Iterator[Importer]:
     """The import service over the database at `url`."""
     from mltrading.adapters.postgres.pool import Database
     from mltrading.adapters.postgres.writer import PostgresBarWriter
@@ -93,7 +96,7 @@ def importer(url: str) -> Iterator[Importer]:
 
     database = Database(url)
     try:
-        yield Importer(LocalFiles(), PostgresBarWriter(database), SystemClock())
+        yield Importer(LocalFiles(), PostgresBarWriter(database), SystemClock(), calendars)
     finally:
         database.close()
 

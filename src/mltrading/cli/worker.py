@@ -17,8 +17,16 @@ from mltrading.cli.database import Access, open_database
 from mltrading.cli.start import configured
 from mltrading.cli.watching import Watching
 from mltrading.errors import DatabaseUnavailable
-from mltrading.paging import FileConfig, Watch, build_config, build_watch
+from mltrading.paging import (
+    FileConfig,
+    Watch,
+    build_config,
+    build_price_watch,
+    build_watch,
+)
+from mltrading.services import price_watch
 from mltrading.services.ports.alerts import Leased
+from mltrading.services.price_words import OF_TRADERS
 from mltrading.settings import Settings
 from mltrading.utils import logs
 from mltrading.utils.message import Outcome
@@ -26,6 +34,7 @@ from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
     from mltrading.services.jobs import JobRunner
+    from mltrading.services.price_watch import PriceWatch
 
 LOOK_EVERY_SECONDS = 30.0
 AGAIN_AFTER_SECONDS = 3.0  # when the database was away
@@ -75,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
             build_sampler(settings, own_database(access.url), "worker").start()
         watch = build_watch(settings, access.url, config, tell) if config else None
         due = Due(jobs, access if missing else None)
-        work_until_told(due.look, watch, config)
+        prices = build_price_watch(settings, access.url)
+        work_until_told(due.look, watch, config, lambda: judge_prices(prices))
     # What is under way keeps its thread, and taking the interpreter apart would take a second.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -125,15 +135,19 @@ class Due:
 
 
 def work_until_told(
-    look: Callable[[], object], watch: Watch | None = None, config: FileConfig | None = None
+    look: Callable[[], object],
+    watch: Watch | None = None,
+    config: FileConfig | None = None,
+    judge: Callable[[], object] | None = None,
 ) -> None:
-    """Do what is due, and watch, until SIGTERM or SIGINT, which end the process within a second:
-    what is under way then is claimed for some minutes, and a next worker takes it up."""
+    """Do what is due, watch, and judge prices, until SIGTERM or SIGINT, which end the process
+    within a second: what is under way then is claimed for some minutes, and a next worker takes it
+    up."""
     stop, failed = threading.Event(), []
 
-    def work() -> None:
+    def work(look: Callable[[], object], every_seconds: float) -> None:
         try:
-            look_again_and_again(look, stop)
+            look_again_and_again(look, stop, every_seconds)
         except BaseException as error:  # it is raised where the outcome is waited for
             failed.append(error)
         finally:
@@ -141,8 +155,13 @@ def work_until_told(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    worker = threading.Thread(target=work, name="worker", daemon=True)
+    worker = threading.Thread(
+        target=work, args=(look, LOOK_EVERY_SECONDS), name="worker", daemon=True
+    )
     worker.start()
+    if judge is not None:
+        every = judge, price_watch.EVERY_SECONDS
+        threading.Thread(target=work, args=every, name="prices", daemon=True).start()
     if watch is not None and config is not None:
         watching = Watching(watch, config, stop, say, warn)
         signal.signal(signal.SIGHUP, lambda *_: watching.read_again())
@@ -157,11 +176,13 @@ def work_until_told(
     say("ended")
 
 
-def look_again_and_again(look: Callable[[], object], stop: threading.Event) -> None:
+def look_again_and_again(
+    look: Callable[[], object], stop: threading.Event, every_seconds: float = LOOK_EVERY_SECONDS
+) -> None:
     """Look for what is due until `stop`; an absent database is said once, and waited for."""
     said = ""
     while not stop.is_set():
-        pause = LOOK_EVERY_SECONDS
+        pause = every_seconds
         try:
             look()
             if said:
@@ -173,6 +194,19 @@ def look_again_and_again(look: Callable[[], object], stop: threading.Event) -> N
             said = str(error)
             pause = AGAIN_AFTER_SECONDS
         stop.wait(pause)
+
+
+def judge_prices(watch: PriceWatch) -> None:
+    """Judge traders' alerts; a fault in it must not end the worker, which does more than this."""
+    try:
+        for fired in watch.look():
+            one, bars = fired.alert, "1 bar" if fired.bars == 1 else f"{fired.bars} bars"
+            mailed = ", by e-mail too" if fired.mailed else ""
+            say(f"alert {one.id} on {one.symbol.code} {one.wish.interval.value}: {bars}{mailed}")
+    except DatabaseUnavailable:
+        return  # the thread of the jobs says so
+    except Exception:  # the next look may work
+        log.exception("traders' alerts could not be judged, by a fault of this program")
 
 
 def do_due(jobs: JobRunner) -> int:
@@ -191,7 +225,9 @@ def do_due(jobs: JobRunner) -> int:
 def tell(leased: Leased, outcome: Outcome) -> None:
     """What came of an attempt to send an alert."""
     queued = leased.queued
-    what = f"{queued.message.title} ({queued.message.id[:8]}) to {queued.destination.name}"
+    # No log names a trader.
+    to = "a trader" if queued.message.key.startswith(OF_TRADERS) else queued.destination.name
+    what = f"{queued.message.title} ({queued.message.id[:8]}) to {to}"
     if outcome.delivered:
         say(f"{what}: delivered")
     else:

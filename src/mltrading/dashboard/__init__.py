@@ -14,6 +14,7 @@ from mltrading.dashboard.auth import auth_blueprint
 from mltrading.dashboard.guard import csrf
 from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.guard.web import Web
+from mltrading.dashboard.notices import notices_blueprint
 from mltrading.dashboard.pages import PAGES
 from mltrading.dashboard.timings import SHARE
 
@@ -37,6 +38,7 @@ def create_dashboard(services: Services, web: Web, limiter: RateLimiter, trail: 
     routing.register(app, services, pages)
     for page in pages:
         page.register(app, services)
+    app.server.register_blueprint(notices_blueprint(services))
     visitors = None
     if services.identity is not None:
         visitors = Visitors(services.identity, web, pages)

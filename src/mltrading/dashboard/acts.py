@@ -69,12 +69,21 @@ def act_button(
 
 
 def act_form(
-    do: str, *children: Node, submit: str, confirm: str | None = None, **values: str
+    do: str,
+    *children: Node,
+    submit: str,
+    confirm: str | None = None,
+    other: str = "",
+    other_do: str = "",
+    **values: str,
 ) -> list[Any]:
-    """A form whose fields go along."""
-    send = el("button", submit, type="submit", class_="button")
+    """A form whose fields go along. `other`: a second button, which does `other_do` with the same
+    fields; the Enter key does what `submit` does."""
+    send = [el("button", submit, type="submit", class_="button")]
+    if other:
+        send.append(el("button", other, type="submit", class_="button", data_do=other_do))
     return el(
-        "form", *children, send, class_="form", data_act=_json(do, values), data_confirm=confirm
+        "form", *children, *send, class_="form", data_act=_json(do, values), data_confirm=confirm
     )
 
 

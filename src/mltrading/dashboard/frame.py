@@ -122,6 +122,12 @@ def _top_bar(pages: tuple[Page, ...], marks: list[Component]) -> Component:
         [
             _symbol_search(),
             html.Nav(links, className="top-links", **aria(label="Pages, by name")),
+            html.A(
+                [icon("alerts"), html.Span(id="unread-count")],
+                id="unread",
+                href="/alerts",
+                hidden=True,  # notices.js shows it
+            ),
             *marks,
             html.Div([state, html.Span(id="clock-time")], id="clock"),
             _icon_button("theme-toggle", "theme", "Dark or light theme (Alt Shift T)"),

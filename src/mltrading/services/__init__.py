@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mltrading.services.identity import Identity
     from mltrading.services.market import Market
     from mltrading.services.operations import Operations
+    from mltrading.services.price_alerts import PriceAlerts
     from mltrading.services.privacy import Privacy
     from mltrading.services.vitals import Vitals
     from mltrading.utils.clock import Clock
@@ -47,6 +48,7 @@ class Services:
     accounts: Accounts
     audit: Audit
     privacy: Privacy
+    price_alerts: PriceAlerts
     vitals: Vitals
     operations: Operations
     alert_desk: AlertDesk

@@ -50,14 +50,15 @@ class Identity(OwnAccount, OpenIdSignIn):
         step = self._step(account, code, origin)
         return self._begin(account, step, self._rehashed(account, password), origin)
 
-    def actor(self, token: str) -> Actor | None:
+    def actor(self, token: str, *, used: bool = True) -> Actor | None:
         """Who a token stands for, with the role as it is now; None where there is no such session,
-        or no longer. An administrator who must set up a second factor first has no right."""
+        or no longer. An administrator who must set up a second factor first has no right. `used`
+        False: it asks by itself, and keeps no session from ending."""
         hashed = token_hash(token)
         session = self._tools.store.session(hashed, IDLE_SECONDS) if hashed else None
         if hashed is None or session is None:
             return None
-        if session.idle_seconds >= TOUCH_AFTER_SECONDS:
+        if used and session.idle_seconds >= TOUCH_AFTER_SECONDS:
             self._tools.store.touch(hashed, TOUCH_AFTER_SECONDS)
         return actor_of(session)
 

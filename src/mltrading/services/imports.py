@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mltrading.domain.access import Actor, Permission
 from mltrading.domain.bars import Bars, Interval
+from mltrading.domain.calendar import Calendars
+from mltrading.domain.price_alerts.closing import closings
 from mltrading.errors import Conflict, ImportFailed
 from mltrading.services import staging
 from mltrading.services.ports import (
@@ -82,10 +84,14 @@ class ImportSummary:
 class Importer:
     """The import service. Each file, and each call of `load`, is one transaction."""
 
-    def __init__(self, files: BarFiles, writer: BarWriter, clock: Clock) -> None:
+    def __init__(
+        self, files: BarFiles, writer: BarWriter, clock: Clock, calendars: Calendars | None = None
+    ) -> None:
+        """`calendars` None: a day is over a day after it began, whatever its exchange does."""
         self._files = files
         self._writer = writer
         self._clock = clock
+        self._calendars = calendars
 
     def run(
         self,
@@ -106,8 +112,8 @@ class Importer:
         done: list[FileSummary] = []
         for path in paths:
             try:
-                opened = _Job(path, options, source or Source("file"), progress or _SILENT)
-                done.append(self._import(opened))
+                known = source or Source("file"), progress or _SILENT, self._calendars
+                done.append(self._import(_Job(path, options, *known)))
             except ImportFailed as error:
                 stored = f" (files stored before it: {len(done)})" if done else ""
                 raise ImportFailed(f"{error}{stored}") from None
@@ -160,6 +166,7 @@ class _Job:
     options: ReadOptions
     source: Source
     progress: Progress
+    calendars: Calendars | None
 
 
 class _OneFile:
@@ -185,6 +192,7 @@ class _OneFile:
         for position, bars in staging.in_order(self._pieces(), self._note_sorting):
             unique, repeated = staging.last_wins(bars)
             details = self._file.symbols[position]
+            unique = self._with_sessions(details, unique)
             written += repeated + self._transaction.write(
                 details, self._file.interval, unique, self._job.source
             )
@@ -202,6 +210,16 @@ class _OneFile:
             notes=tuple(self._notes),
             first_refused=tuple(self._first_refused),
         )
+
+    def _with_sessions(self, details: SymbolDetails, bars: Bars) -> Bars:
+        """A day is over, and its bar final, with its session; its stamp alone tells no sooner than
+        midnight UTC after it."""
+        calendars, now = self._job.calendars, self._job.options.now
+        if calendars is None or self._file.interval is not Interval.D1 or bars.is_final.all():
+            return bars
+        calendar = calendars.get(self._transaction.calendar(details), now)
+        ends = closings(bars.ts, Interval.D1, calendar, "UTC")
+        return replace(bars, is_final=ends <= now)
 
     def _pieces(self) -> Iterator[ReadRows]:
         """The rows as they are read; the refused ones are put aside now and then."""

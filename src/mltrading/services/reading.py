@@ -3,11 +3,13 @@ that have one of these (services.market, services.exports)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from mltrading.domain.access import Scope
 from mltrading.domain.bars import Bars, Symbol
-from mltrading.domain.calendar import Calendars
+from mltrading.domain.calendar import Calendar, Calendars
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.errors import InvalidView, NothingShared, NothingStored, UnknownSymbol
 from mltrading.services import charting, comparing, overview
@@ -18,6 +20,8 @@ from mltrading.services.overview import Overview, OverviewRow
 from mltrading.services.ports import BarReader, Symbols
 from mltrading.services.windows import Source
 from mltrading.utils.clock import Clock, microseconds
+
+Result = TypeVar("Result")
 
 
 class MarketReader:
@@ -69,6 +73,19 @@ class MarketReader:
     def find(self, scope: Scope, text: str, limit: int) -> list[Symbol]:
         """Symbols whose code or name contains `text`, the exact code first."""
         return self._symbols.find(scope, text.strip(), limit)
+
+    def of(
+        self, scope: Scope, code: str, ask: Callable[[Source, Calendar | None, int], Result]
+    ) -> Result:
+        """What `ask` makes of a symbol's bars, all of one moment, its exchange's calendar and the
+        present moment (µs UTC). It may run twice. Raises UnknownSymbol as `chart` does."""
+
+        def asked(bars: BarReader) -> Result:
+            source = self._source(scope, code, bars)
+            calendar = self._calendars.get(source.known.symbol.calendar, self._now())
+            return ask(source, calendar, self._now())
+
+        return self._bars.together(asked)
 
     def _chart(
         self, scope: Scope, view: ChartView, bars: BarReader, limits: Limits = SCREEN

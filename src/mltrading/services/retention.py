@@ -32,6 +32,9 @@ class Retention(Protocol):
     @property
     def audit_days(self) -> int: ...
 
+    @property
+    def notices_days(self) -> int: ...
+
 
 @dataclass(slots=True)
 class Retained:
@@ -59,6 +62,8 @@ class Retainer:
             "links": retention.sessions_days,
             "origins": retention.origins_days,
             "audit": retention.audit_days,
+            "notices": retention.notices_days,
+            "firings": retention.notices_days,
         }
 
     def run(

@@ -61,12 +61,13 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """For how many days sessions that are over, the addresses in the audit trail, and the trail
-    itself are kept; 0: for ever."""
+    """For how many days sessions that are over, the addresses in the audit trail, the trail itself,
+    and what alerts told traders are kept; 0: for ever."""
 
     sessions_days: int
     origins_days: int
     audit_days: int
+    notices_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def load_settings() -> Settings:
             variables.mltrading_keep_sessions_days,
             variables.mltrading_keep_origins_days,
             variables.mltrading_keep_audit_days,
+            variables.mltrading_keep_notices_days,
         ),
         connection_pool=file.database.connection_pool,
         host=variables.host,

@@ -50,6 +50,7 @@ class Variables(BaseSettings):
     mltrading_keep_sessions_days: Days = 30
     mltrading_keep_origins_days: Days = 90
     mltrading_keep_audit_days: Days = 2557
+    mltrading_keep_notices_days: Days = 365
     oidc_issuer: Text | None = None
     oidc_client_id: Text | None = None
     oidc_client_secret: SecretStr | None = None

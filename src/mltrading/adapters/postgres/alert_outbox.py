@@ -24,6 +24,10 @@ _DROP = """UPDATE alert_outbox AS one SET state = 'dropped', finished_at = now()
     WHERE state = 'waiting' AND resolved AND leased_until <= now() AND NOT EXISTS (
         SELECT 1 FROM alert_outbox AS before WHERE before.opened_id = one.opened_id
             AND NOT before.resolved AND before.state IN ('waiting', 'delivered'))"""
+_DROP_OF_DISABLED = """UPDATE alert_outbox SET state = 'dropped', finished_at = now(),
+        reason = 'its receiver may not sign in any more'
+    FROM users WHERE state = 'waiting' AND users.id = user_id AND disabled_at IS NOT NULL
+        AND leased_until <= now()"""
 _GIVE_UP = """UPDATE alert_outbox SET state = 'dead', finished_at = now(),
         reason = 'given up after a day: ' || coalesce(nullif(reason, ''), 'nobody could send it')
     WHERE state = 'waiting' AND leased_until <= now()
@@ -78,6 +82,7 @@ class PostgresOutbox:
                 cursor.execute(_GIVE_UP, values)
                 given_up = [_undelivered(*row) for row in cursor.fetchall()]
                 cursor.execute(_DROP)
+                cursor.execute(_DROP_OF_DISABLED)
                 cursor.execute(_LEASE, values)
                 leased = [
                     Leased(rows.queued_of(row[:-2]), row[-2], row[-1]) for row in cursor.fetchall()

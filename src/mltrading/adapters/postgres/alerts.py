@@ -48,18 +48,23 @@ _SILENCES = sql.SQL(
     "SELECT {silence} FROM alert_silences WHERE ends_at > now() ORDER BY id"
 ).format(silence=rows.SILENCE)
 _WAITING = "SELECT key, kind, target FROM alert_outbox WHERE state = 'waiting'"
-_TROUBLES = """SELECT kind, target, count(*) FILTER (WHERE state = 'dead'),
+# Traders are one receiver to operators, without a name: one of them may well have a wrong address.
+_TROUBLES = """SELECT kind, whom, count(*) FILTER (WHERE state = 'dead'),
         coalesce(max(extract(epoch FROM now() - created_at))
             FILTER (WHERE state = 'waiting'), 0)::float8,
-        (array_agg(reason ORDER BY seq DESC))[1]
-    FROM alert_outbox AS one
+        (array_agg(said ORDER BY seq DESC))[1]
+    FROM (SELECT *, CASE WHEN user_id IS NULL THEN target ELSE 'traders' END AS whom,
+            CASE WHEN user_id IS NULL THEN reason
+                ELSE regexp_replace(reason, '\\S+@\\S+', '...', 'g') END AS said
+        FROM alert_outbox) AS one
     WHERE (state = 'waiting' AND attempts > 0
             AND created_at < now() - make_interval(secs => %(stuck)s))
         OR (state = 'dead' AND finished_at > now() - interval '1 day' AND NOT EXISTS (
             SELECT 1 FROM alert_outbox AS later WHERE later.state = 'delivered'
-                AND later.kind = one.kind AND later.target = one.target
+                AND later.kind = one.kind
+                AND CASE WHEN later.user_id IS NULL THEN later.target ELSE 'traders' END = one.whom
                 AND later.finished_at > one.finished_at))
-    GROUP BY kind, target ORDER BY kind, target"""
+    GROUP BY kind, whom ORDER BY kind, whom"""
 _KEEP_ALERT = sql.SQL(
     """INSERT INTO alerts ({alert}) VALUES %s ON CONFLICT (key) DO UPDATE SET
     severity = EXCLUDED.severity, state = EXCLUDED.state, said = EXCLUDED.said,
@@ -93,14 +98,17 @@ _TOLD_DIRECTLY = """UPDATE alert_outbox SET state = 'dropped', finished_at = now
         AND alert_outbox.target = heard.target"""
 _EVENTS = sql.SQL("""SELECT {event} FROM alert_events WHERE at >= %(since)s
     ORDER BY at DESC, id DESC LIMIT %(limit)s""").format(event=rows.EVENT)
-_QUEUE = """SELECT kind, target, count(*) FILTER (WHERE state = 'waiting'),
+_QUEUE = """SELECT kind, whom, count(*) FILTER (WHERE state = 'waiting'),
         coalesce(max(extract(epoch FROM now() - created_at))
             FILTER (WHERE state = 'waiting'), 0)::float8,
         count(*) FILTER (WHERE state = 'dead'),
-        coalesce((array_agg(reason ORDER BY seq DESC) FILTER (WHERE reason <> ''))[1], '')
-    FROM alert_outbox
+        coalesce((array_agg(said ORDER BY seq DESC) FILTER (WHERE said <> ''))[1], '')
+    FROM (SELECT *, CASE WHEN user_id IS NULL THEN target ELSE 'traders' END AS whom,
+            CASE WHEN user_id IS NULL THEN reason
+                ELSE regexp_replace(reason, '\\S+@\\S+', '...', 'g') END AS said
+        FROM alert_outbox) AS one
     WHERE state = 'waiting' OR (state = 'dead' AND finished_at > now() - interval '1 day')
-    GROUP BY kind, target ORDER BY kind, target"""
+    GROUP BY kind, whom ORDER BY kind, whom"""
 _NEW_SILENCE = """SELECT nextval(pg_get_serial_sequence('alert_silences', 'id')), now()"""
 _ADD_SILENCE = sql.SQL("""INSERT INTO alert_silences ({silence}) OVERRIDING SYSTEM VALUE
     VALUES (%s, %s, %s, %s, %s, %s)""").format(silence=rows.SILENCE)

@@ -12,7 +12,9 @@ from mltrading.services.ports import SymbolDetails
 
 UNCLASSIFIED = "Unclassified"
 
-_LOCK = """SELECT id, timezone, simulated FROM symbols WHERE code = %s FOR NO KEY UPDATE"""
+_LOCK = (
+    """SELECT id, timezone, calendar, simulated FROM symbols WHERE code = %s FOR NO KEY UPDATE"""
+)
 _CREATE = """INSERT INTO symbols
         (code, name, exchange, calendar, timezone, sector, industry, currency, simulated)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (code) DO NOTHING"""
@@ -63,6 +65,7 @@ class Listed:
 
     id: int
     timezone: str
+    calendar: str
 
 
 def list_symbol(cursor: Cursor, details: SymbolDetails) -> Listed:
@@ -73,10 +76,10 @@ def list_symbol(cursor: Cursor, details: SymbolDetails) -> Listed:
     """
     for _ in range(2):
         cursor.execute(_LOCK, (details.code,))
-        for symbol_id, timezone, simulated in cursor.fetchall():
+        for symbol_id, timezone, calendar, simulated in cursor.fetchall():
             _refuse_mixture(details, simulated)
             _complete(cursor, symbol_id, details)
-            return Listed(symbol_id, timezone)
+            return Listed(symbol_id, timezone, calendar)
         cursor.execute(_CREATE, _new_row(details))
     raise Conflict("another import removed the symbol: import again")
 

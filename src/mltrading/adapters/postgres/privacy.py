@@ -37,6 +37,17 @@ _EVENTS = """SELECT seq, at, CASE actor WHEN %(user)s THEN 'you' WHEN %(anonymou
         CASE WHEN actor IN (%(user)s, %(anonymous)s) THEN browser END AS browser
     FROM audit LEFT JOIN audit_origins USING (seq)
     WHERE actor = %(user)s OR target = %(user)s ORDER BY seq"""
+_ALERTS = """SELECT price_alerts.id, code AS symbol, price_alerts.interval, condition,
+        cooldown_seconds, daily_cap, by_email, switched_on, price_alerts.created_at, changed_at,
+        told_at
+    FROM price_alerts JOIN symbols ON symbols.id = symbol_id WHERE owner = %(user)s ORDER BY 1"""
+_FIRINGS = """SELECT alert_id, bar_ts, close, fired_at
+    FROM price_alert_firings JOIN price_alerts ON price_alerts.id = alert_id
+    WHERE owner = %(user)s ORDER BY fired_at, bar_ts"""
+_NOTICES = """SELECT symbol, interval, title, text, at, read_at
+    FROM price_alert_notices WHERE owner = %(user)s ORDER BY id"""
+_MAILS = """SELECT target AS address, title, text, alert_outbox.created_at, state, finished_at
+    FROM alert_outbox JOIN users ON users.id = user_id WHERE subject = %(user)s ORDER BY seq"""
 
 _HOLD = "SELECT 1 FROM users WHERE subject = %(user)s FOR UPDATE"
 # Also of attempts to sign in as this user, which nobody's name is on.
@@ -54,6 +65,10 @@ _COUNT: dict[Kept, str] = {
         WHERE expires_at < now() - make_interval(days => %(days)s)""",
     "origins": """SELECT count(*) FROM audit_origins JOIN audit USING (seq)
         WHERE at < now() - make_interval(days => %(days)s)""",
+    "notices": """SELECT count(*) FROM price_alert_notices
+        WHERE at < now() - make_interval(days => %(days)s)""",
+    "firings": """SELECT count(*) FROM price_alert_firings
+        WHERE fired_at < now() - make_interval(days => %(days)s)""",
     "audit": """SELECT count(*) FROM audit WHERE seq < coalesce((SELECT seq FROM audit
         WHERE at >= now() - make_interval(days => %(days)s) ORDER BY seq LIMIT 1), 1 + (
             SELECT max(seq) FROM audit))""",
@@ -67,6 +82,12 @@ _DELETE: dict[Kept, str] = {
     "origins": """DELETE FROM audit_origins WHERE seq IN (
         SELECT audit_origins.seq FROM audit_origins JOIN audit USING (seq)
         WHERE at < now() - make_interval(days => %(days)s) ORDER BY 1 LIMIT %(rows)s)""",
+    "notices": """DELETE FROM price_alert_notices WHERE id IN (SELECT id FROM price_alert_notices
+        WHERE at < now() - make_interval(days => %(days)s) ORDER BY at LIMIT %(rows)s)""",
+    "firings": """DELETE FROM price_alert_firings WHERE (alert_id, bar_ts) IN (
+        SELECT alert_id, bar_ts FROM price_alert_firings
+        WHERE fired_at < now() - make_interval(days => %(days)s) ORDER BY fired_at
+        LIMIT %(rows)s)""",
 }
 _MAY_PRUNE = """SELECT current_user, has_table_privilege('audit', 'DELETE')
     AND has_table_privilege('audit_start', 'UPDATE')"""
@@ -103,6 +124,10 @@ class PostgresPrivacy:
                     "account": account[0],
                     "sessions": _records(cursor, _SESSIONS, values),
                     "password_links": _records(cursor, _LINKS, values),
+                    "price_alerts": _records(cursor, _ALERTS, values),
+                    "price_alert_firings": _records(cursor, _FIRINGS, values),
+                    "price_alert_notices": _records(cursor, _NOTICES, values),
+                    "price_alert_mails": _records(cursor, _MAILS, values),
                     "audit": _records(cursor, _EVENTS, values),
                 }
 

@@ -77,6 +77,7 @@ class _Open:
     id: int
     code: str
     timezone: str
+    calendar: str
     extents: dict[Interval, Extent]
 
 
@@ -99,6 +100,9 @@ class PostgresImport:
         rows = rows_of(bars, opened.id, self._source(source), rolled=False)
         inserted, updated = self._store(opened, interval, rows)
         return Written(inserted, updated, len(bars) - inserted - updated)
+
+    def calendar(self, symbol: SymbolDetails) -> str:
+        return self._open(symbol).calendar
 
     def quarantine(self, file: str, interval: Interval, rows: Sequence[Refused]) -> None:
         """Keep refused rows; the same row of the same file is kept once."""
@@ -133,7 +137,8 @@ class PostgresImport:
         if details.code not in self._symbols:
             listed: Listed = list_symbol(self._cursor, details)
             extents = latest.read_extents(self._cursor, listed.id)
-            self._symbols[details.code] = _Open(listed.id, details.code, listed.timezone, extents)
+            named = listed.timezone, listed.calendar
+            self._symbols[details.code] = _Open(listed.id, details.code, *named, extents)
         return self._symbols[details.code]
 
     def _source(self, source: Source) -> int:

@@ -18,13 +18,15 @@ CALLBACKS = "/_dash-update-component"
 class Route:
     """`document`: a person opens it, and is sent to /login first where need be. `page`: the page
     at the path asked for may ask for more. `limited`: costs as much as a callback, and may be asked
-    for as often; by an address where nobody is signed in. `health`: answered by plain HTTP too."""
+    for as often; by an address where nobody is signed in. `health`: answered by plain HTTP too.
+    `unasked`: pages ask by themselves, which is no use of a session."""
 
     right: Right
     document: bool = False
     page: bool = False
     limited: bool = False
     health: bool = False
+    unasked: bool = False
 
 
 _OPEN = Route(Access.PUBLIC)
@@ -54,6 +56,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/health/full": _HEALTH,  # asks for a token or an administrator itself
         "/metrics": _HEALTH,  # asks for a token itself
         "/timings": _SESSION,
+        "/notices": Route(Access.SIGNED_IN, unasked=True),
         "/export/chart.csv": _EXPORT,
         "/export/overview.csv": _EXPORT,
         "/export/compare.csv": _EXPORT,

@@ -39,9 +39,9 @@ class Visitors:
         """What the browser holds; "" where it holds nothing."""
         return request.cookies.get(self._web.session_cookie, "")
 
-    def actor(self) -> Actor | None:
+    def actor(self, *, used: bool = True) -> Actor | None:
         """Who is signed in; None where nobody is, or no longer."""
-        return self._identity.actor(self.token) if self.token else None
+        return self._identity.actor(self.token, used=used) if self.token else None
 
     def recognise(self) -> Response | None:
         """Put the actor into `g`, or answer who has none: people are sent to sign in, programs
@@ -50,7 +50,7 @@ class Visitors:
         if route.right is Access.PUBLIC:
             return None
         try:
-            actor = self.actor()
+            actor = self.actor(used=not route.unasked)
         except DatabaseUnavailable as error:
             return outage(error)
         if actor is None:

@@ -15,6 +15,7 @@ from mltrading.dashboard.pages import (
     ops_log,
     ops_usage,
     overview,
+    price_alerts,
 )
 from mltrading.dashboard.registry import Page
 
@@ -22,6 +23,7 @@ PAGES: tuple[Page, ...] = (
     overview.PAGE,
     charts.PAGE,
     compare.PAGE,
+    price_alerts.PAGE,
     ops.PAGE,
     ops_latency.PAGE,
     ops_alerts.PAGE,

@@ -27,8 +27,8 @@ from mltrading.dashboard.figures.numbers import shown_decimals
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.dashboard.sealed import sealed
 from mltrading.domain.access import Scope
-from mltrading.domain.bars import DAY, Symbol
-from mltrading.domain.query import format_moment
+from mltrading.domain.bars import DAY, Interval, Symbol
+from mltrading.domain.query import format_moment, join
 from mltrading.errors import NothingShared, NothingStored, UnknownSymbol
 from mltrading.services.market import Chart, DataTrust, Quote
 
@@ -36,13 +36,15 @@ MINUS = "−"
 
 
 @lru_cache(maxsize=256)
-def header(symbol: Symbol | None, quote: Quote | None, compare: bool) -> Fragment:
+def header(
+    symbol: Symbol | None, quote: Quote | None, compare: bool, interval: Interval = Interval.D1
+) -> Fragment:
     """Code, name, exchange and sector, the newest close with its change, and the actions; kept,
     as it stays the same while a trader moves about in a chart. Without a symbol: no chart."""
     if symbol is None:
         return sealed([html.H2("No chart", className="chart-code")])
     place = " - ".join(part for part in (symbol.exchange, symbol.sector) if part)
-    actions = [_share()]
+    actions = [_alert(symbol.code, interval), _share()]
     if compare:
         actions.insert(0, _compare(symbol.code))
     parts = [
@@ -65,6 +67,16 @@ def _compare(code: str) -> Component:
         title=f"Add {code} to Compare",
         **aria(pressed="false"),
         **data(compare=code),
+    )
+
+
+def _alert(code: str, interval: Interval) -> Component:
+    return html.A(
+        "Alert",
+        id="new-alert",
+        href=f"/alerts?{join(('symbol', code), ('interval', interval.value))}",
+        className="button",
+        title=f"Be told when {code} does something",
     )
 
 

@@ -29,7 +29,7 @@ from mltrading.dashboard.pages.chart_facts import header, no_bars, note, remarks
 from mltrading.dashboard.registry import Key, Page
 from mltrading.dashboard.sealed import sealed
 from mltrading.domain.access import Permission
-from mltrading.domain.bars import Symbol
+from mltrading.domain.bars import Interval, Symbol
 from mltrading.domain.query import is_code
 from mltrading.domain.view import ChartView
 from mltrading.errors import UnknownSymbol
@@ -97,7 +97,7 @@ def register(app: Dash, services: Services) -> None:
         chart, refused = _chart(services, view)
         return (
             sealed({"figure": _figure(chart), "n": address.get("n")}),
-            header(*_named(chart), services.features.comparison_mode),
+            header(*_named(chart), services.features.comparison_mode, _interval(chart)),
             _in_place(chart, refused),
             sealed(note(chart, problems) if chart else remarks(problems)),
             *controls.state(view, chart, advanced),
@@ -120,6 +120,10 @@ def _search(address: Any) -> str:
 
 def _named(chart: Chart | None) -> tuple[Symbol | None, Quote | None]:
     return (chart.symbol, chart.quote) if chart else (None, None)
+
+
+def _interval(chart: Chart | None) -> Interval:
+    return chart.interval if chart else Interval.D1
 
 
 def _figure(chart: Chart | None) -> Figure:

@@ -161,6 +161,9 @@ class ImportTransaction(Protocol):
         ImportFailed where the bars can not be stored beside those that are; the transaction
         must end then."""
 
+    def calendar(self, symbol: SymbolDetails) -> str:
+        """The name of the calendar of the symbol's exchange. Creates the symbol where it is new."""
+
     def quarantine(self, file: str, interval: Interval, rows: Sequence[Refused]) -> None: ...
 
 

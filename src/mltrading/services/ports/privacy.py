@@ -7,10 +7,10 @@ from typing import Literal, Protocol, get_args
 from mltrading.domain.access import Actor
 from mltrading.services.ports.audit import AuditEvent, Origin
 
-Kept = Literal["sessions", "links", "origins", "audit"]
+Kept = Literal["sessions", "links", "origins", "notices", "firings", "audit"]
 KEPT: tuple[Kept, ...] = get_args(Kept)
 """What is let go in time: sessions that are over, links that set a password, addresses and browsers
-of the audit trail, and the trail itself."""
+of the audit trail, what alerts told traders, and the trail itself."""
 
 
 class Confirmation(Protocol):
