@@ -16,19 +16,19 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
-from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.migrate import upgrade
 from mltrading.adapters.postgres.pool import Database
 from mltrading.utils.clock import SystemClock
 from tests import market_data
 from tests.identities import PASSWORD, People
 from tests.live_fixtures import served
+from tests.postgres_server import Server
 from tests.visitors import SIGN_IN
 
 ROOT = Path(__file__).parents[1]
@@ -92,26 +92,35 @@ class Target:
 
 def main() -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(Path(folder) / "pg") as server:
-        url = server.start()
-        upgrade(url)
-        market_data.load(url, minutes_of=0)
-        people = People(Database(url))
-        people.add("scan", "admin")
-        secret = people.enrol("scan")
-        people.clock.moment = SystemClock().now()
-        config = Path(folder) / "staging.yml"
-        config.write_text(CONFIG)
-        switches = {**SIGN_IN, **UNLIMITED, **BEHIND_PROXY, "MLTRADING_CONFIG": folder}
-        with served(url, Path(folder), **switches) as address:
-            cookie, token = sign_in(address, people.code(secret))
-            found = [*wapiti(address, cookie)]
-            for target in targets(address, cookie, token):
-                found += sqlmap(address, target)
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder) / "pg", None)
+        try:
+            found = attacked(server.url, Path(folder))
+        finally:
+            server.stop()
     for line in found:
         print(line)
     print(f"{len(found)} findings; reports are in {REPORTS.relative_to(ROOT)}")
     return 1 if found else 0
+
+
+def attacked(url: str, folder: Path) -> list[str]:
+    """The findings at a dashboard over that empty database."""
+    upgrade(url)
+    market_data.load(url, minutes_of=0)
+    with closing(Database(url)) as database:
+        people = People(database)
+        people.add("scan", "admin")
+        secret = people.enrol("scan")
+        people.clock.moment = SystemClock().now()
+        (folder / "staging.yml").write_text(CONFIG)
+        switches = {**SIGN_IN, **UNLIMITED, **BEHIND_PROXY, "MLTRADING_CONFIG": str(folder)}
+        with served(url, folder, **switches) as address:
+            cookie, token = sign_in(address, people.code(secret))
+            found = [*wapiti(address, cookie)]
+            for target in targets(address, cookie, token):
+                found += sqlmap(address, target)
+    return found
 
 
 def ask(
