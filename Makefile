@@ -2,6 +2,9 @@
 # PYTHON=/path/to/python chooses the interpreter (3.11 or newer).
 
 .DEFAULT_GOAL := help
+# Compiled modules are kept whatever the shell says: the tests start some hundred processes, and each
+# would compile the packages anew.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 LOCKS := pyproject.toml CHANGELOG.md tools/bootstrap.py tools/bootstrap.txt
 RUN_STAMP := .venv/.installed-run
@@ -67,9 +70,8 @@ $(SCAN_STAMP): $(DEV_STAMP) requirements-scan.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(SCAN)/bin/python requirements-scan.txt
 	@printf '%s' '$(CURDIR)' > $@
 
-# Compiled modules are kept whatever the shell says: the next start is seconds faster for it.
 run: $(RUN_STAMP)
-	@exec env PYTHONDONTWRITEBYTECODE= $(BIN)/python -m mltrading serve
+	@exec $(BIN)/python -m mltrading serve
 
 PYTEST := $(BIN)/python -m pytest
 

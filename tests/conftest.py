@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 pytest_plugins = [
     "tests.database_fixtures",
     "tests.browser_fixtures",
@@ -9,3 +11,12 @@ pytest_plugins = [
     "tests.redis_fixtures",
     "tests.fault_table",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is counted where it tells something: a property runs the same lines hundreds of
+    times, and counting takes as long as running; a browser visits another process."""
+    for item in items:
+        is_property = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
+        if is_property or "browser_page" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.no_cover)

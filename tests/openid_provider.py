@@ -56,6 +56,7 @@ class Provider:
     token, `sign` makes another token of them; `answers` replaces what a path answers."""
 
     address: str = ""
+    redirect_uri: str = REDIRECT_URI  # as it was registered
     person: Claims = field(
         default_factory=lambda: {"sub": "p-1", "email": "ann@example.com", "email_verified": True}
     )
@@ -93,14 +94,14 @@ class Provider:
         assert query == {
             "response_type": "code",
             "client_id": CLIENT_ID,
-            "redirect_uri": REDIRECT_URI,
+            "redirect_uri": self.redirect_uri,
             "scope": "openid email",
             "code_challenge_method": "S256",
         }
         assert all(len(value) >= 43 for value in asked.values())
         code = secrets.token_urlsafe(16)
-        self.codes[code] = Code(REDIRECT_URI, asked["nonce"], asked["code_challenge"])
-        return f"{REDIRECT_URI}?{urlencode({'code': code, 'state': asked['state']})}"
+        self.codes[code] = Code(self.redirect_uri, asked["nonce"], asked["code_challenge"])
+        return f"{self.redirect_uri}?{urlencode({'code': code, 'state': asked['state']})}"
 
     def token(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """The answer of the token endpoint."""
@@ -232,12 +233,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_provider() -> Iterator[Provider]:
-    """A provider that answers on a free port of loopback."""
+def running_provider(host: str = "127.0.0.1") -> Iterator[Provider]:
+    """A provider that answers on a free port of that address of loopback."""
     provider = Provider()
     handler = type("Handler", (_Handler,), {"provider": provider})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    provider.address = f"http://127.0.0.1:{server.server_address[1]}"
+    server = ThreadingHTTPServer((host, 0), handler)
+    provider.address = f"http://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

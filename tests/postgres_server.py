@@ -22,9 +22,13 @@ class Server:
     def start(self) -> str:
         return self._embedded.start()
 
+    @property
+    def runs(self) -> bool:
+        return is_supervised(self._embedded.folder)
+
     def stop(self) -> None:
         self._embedded.close()
-        wait_until(lambda: not is_supervised(self._embedded.folder), "the server stops")
+        wait_until(lambda: not self.runs, "the server stops")
 
     def processes(self) -> list[int]:
         """The server's processes, the main one first."""

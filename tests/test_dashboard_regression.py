@@ -553,8 +553,7 @@ def test_nothing_jumps_while_a_page_loads(page: Page, name: str) -> None:
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(page: Page, name: str, theme: str) -> None:
-    page.open("/help")
-    page.js("document.cookie = `theme=${arguments[0]}; Path=/`", theme)
+    page.driver.add_cookie({"name": "theme", "value": theme})
     page.open(PAGES[name])
     page.settle()
     assert page.js("return document.documentElement.dataset.theme") == theme
@@ -569,6 +568,7 @@ def debug_url(market_url: str, run_folder: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.parametrize("browser_page", ["chromium"], indirect=True)  # the tools are Dash's alone
 def test_developer_tools_count_no_error(
     request: pytest.FixtureRequest, browser_page: Page, debug_url: str
 ) -> None:

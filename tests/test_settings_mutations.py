@@ -246,7 +246,7 @@ def shuffled(data: st.DataObject, value: Any) -> Any:
 NOISE = st.text(st.sampled_from(" #:'\"[]{}&*!|>%@`,-\t\n\0\u0007é😀axtrue10.~?"), max_size=3)
 
 
-@settings(many, max_examples=400)
+@settings(many, max_examples=200)
 @given(name=st.sampled_from(FILES), data=st.data(), noise=NOISE, lost=st.integers(0, 3))
 def test_any_slip_is_read_as_written_or_refused_with_a_line(
     tmp_path: Path, name: str, data: st.DataObject, noise: str, lost: int

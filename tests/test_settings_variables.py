@@ -59,7 +59,7 @@ def load(name: str, value: str) -> Settings:
         return load_settings()
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(name=st.sampled_from(NAMES), value=VALUES)
 @example("OIDC_ISSUER", "https://[")
 @example("DATABASE_URL", "postgresql://me:secret-word@[/d")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyotp
@@ -20,6 +21,7 @@ from tests.browser_fixtures import visiting
 from tests.database_fixtures import database_on, execute
 from tests.identities import PASSWORD, People
 from tests.live_fixtures import served
+from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from tests.page import Page
 from tests.postgres_server import Server
 from tests.visitors import SIGN_IN, STRICT
@@ -33,11 +35,12 @@ BACK_SECONDS = 5.0
 
 
 class Place:
-    """A dashboard that people sign in to, and its database."""
+    """A dashboard that people sign in to, its database, and the provider that it believes."""
 
-    def __init__(self, url: str, people: People) -> None:
+    def __init__(self, url: str, people: People, provider: Provider) -> None:
         self.url = url
         self.people = people
+        self.provider = provider
         self._added = 0
 
     def add(self, role: str = "analyst") -> str:
@@ -58,8 +61,13 @@ def place(
     (folder / "development.yml").write_text(STRICT)
     limits = {"MLTRADING_LIMIT_ACCOUNT": f"{ATTEMPTS}/3600", "MLTRADING_LIMIT_ADDRESS": "1000/60"}
     more = {**SIGN_IN, **limits, "MLTRADING_CONFIG": str(folder)}
-    with closing(Database(url, 1)) as database, served(url, folder, **more) as address:
-        yield Place(address, People(database))
+    # Another address than the dashboard's: to a browser that is another site, as it is outside.
+    with closing(Database(url, 1)) as database, running_provider("127.0.0.2") as provider:
+        more |= {"OIDC_ISSUER": provider.address}
+        more |= {"OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": CLIENT_SECRET}
+        with served(url, folder, **more) as address:
+            provider.redirect_uri = f"{address}/openid/back"
+            yield Place(address, People(database), provider)
 
 
 @pytest.fixture
@@ -75,12 +83,10 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.click("#login-submit")
 
 
-def open_signed_in(page: Page, name: str, path: str = CHART) -> None:
-    """As a user comes: by the address, to the form, and on to what was asked for."""
-    page.driver.get(page.server + path)
-    sign_in(page, name)
-    page.css("#nav")
-    page.settle()
+def open_signed_in(page: Page, people: People, name: str, path: str = CHART) -> None:
+    """With a session from elsewhere: the form has tests of its own."""
+    page.driver.add_cookie({"name": "session", "value": people.sign_in(name).token})
+    page.open(path)
 
 
 def chart_shown(page: Page) -> None:
@@ -108,6 +114,38 @@ def test_a_visitor_signs_in_and_is_where_she_wanted_to_be(page: Page, place: Pla
     assert (page.path, page.query) == ("/charts", {"symbol": "AAPL", "range": "1Y"})
     chart_shown(page)
     assert page.all("#no-sign-in") == []
+
+
+def test_a_provider_signs_in_and_leads_back_to_where_she_wanted_to_be(
+    page: Page, place: Place
+) -> None:
+    name = place.add()
+    place.provider.person = {"sub": name, "email": f"{name}@example.com", "email_verified": True}
+    page.driver.get(page.server + CHART)
+    assert page.css("#login-openid").text == "Sign in with 127.0.0.2"
+    page.click("#login-openid")
+    chart_shown(page)
+    assert (page.path, page.query) == ("/charts", {"symbol": "AAPL", "range": "1Y"})
+    [(road,)] = place.people.run(
+        "SELECT details::json ->> 'road' FROM audit WHERE actor = %s AND action = 'session.begin'",
+        (name,),
+    )
+    assert road == "openid" and "/authorize" in place.provider.asked
+
+
+def test_whom_a_provider_sends_without_an_account_is_told_and_may_use_a_password(
+    page: Page, place: Place
+) -> None:
+    name = place.add()
+    nobody = {"sub": "nobody", "email": "nobody@example.com", "email_verified": True}
+    place.provider.person = nobody
+    page.driver.get(page.server + CHART)
+    page.click("#login-openid")
+    page.until_text("[role=alert]", "You have no account here; ask an administrator")
+    assert page.all("#nav") == []
+    sign_in(page, name)
+    chart_shown(page)
+    assert (page.path, page.query) == ("/charts", {"symbol": "AAPL", "range": "1Y"})
 
 
 def test_a_lock_out_says_when_to_try_again(page: Page, place: Place) -> None:
@@ -151,7 +189,7 @@ def test_a_session_that_ended_is_said_and_leads_back_to_the_same_view(
     page: Page, place: Place
 ) -> None:
     name = place.add()
-    open_signed_in(page, name)
+    open_signed_in(page, place.people, name)
     chart_shown(page)
     place.people.run("UPDATE sessions SET seen_at = now() - interval '31 minutes'")
     press_range(page, "3M")
@@ -168,7 +206,7 @@ def test_a_session_that_ended_is_said_and_leads_back_to_the_same_view(
 
 def test_a_page_opened_after_the_session_ended_asks_to_sign_in(page: Page, place: Place) -> None:
     name = place.add()
-    open_signed_in(page, name)
+    open_signed_in(page, place.people, name)
     chart_shown(page)
     place.people.run("DELETE FROM sessions")
     page.driver.refresh()
@@ -178,7 +216,7 @@ def test_a_page_opened_after_the_session_ended_asks_to_sign_in(page: Page, place
 
 
 def test_too_many_requests_are_said_with_when_to_try_again(page: Page, place: Place) -> None:
-    open_signed_in(page, place.add())
+    open_signed_in(page, place.people, place.add())
     chart_shown(page)
     place.people.run(
         "UPDATE rate_limits SET taken = 1000, ends_at = now() + interval '50 s'"
@@ -194,7 +232,7 @@ def test_too_many_requests_are_said_with_when_to_try_again(page: Page, place: Pl
 
 def test_a_missing_right_is_said(page: Page, place: Place) -> None:
     name = place.add()
-    open_signed_in(page, name)
+    open_signed_in(page, place.people, name)
     chart_shown(page)
     place.people.run("UPDATE users SET role = 'admin' WHERE subject = %s", (name,))
     press_range(page, "3M")
@@ -204,11 +242,12 @@ def test_a_missing_right_is_said(page: Page, place: Place) -> None:
 def test_a_token_that_was_lost_is_said_and_a_reload_brings_another(
     page: Page, place: Place
 ) -> None:
-    open_signed_in(page, place.add())
+    open_signed_in(page, place.people, place.add())
     chart_shown(page)
     page.js("document.cookie = 'csrf=; Path=/; Max-Age=0'")
     press_range(page, "3M")
     page.until_text("#toast", "Reload the page and try again")
+    page.settle()
     page.driver.refresh()
     chart_shown(page)
     press_range(page, "6M")
@@ -217,7 +256,7 @@ def test_a_token_that_was_lost_is_said_and_a_reload_brings_another(
 
 
 def test_a_request_that_is_too_large_is_said(page: Page, place: Place) -> None:
-    open_signed_in(page, place.add())
+    open_signed_in(page, place.people, place.add())
     chart_shown(page)
     page.js("mlt.set('search-text', {data: {text: 'x'.repeat(2_000_000), n: 1}})")
     page.until_text("#toast", "The request is too large: 1 MiB is the most.")
@@ -225,7 +264,7 @@ def test_a_request_that_is_too_large_is_said(page: Page, place: Place) -> None:
 
 def test_a_frame_that_may_not_be_fetched_any_more_asks_to_sign_in(page: Page, place: Place) -> None:
     """The session ended between the document and what Dash fetches for it."""
-    open_signed_in(page, place.add())
+    open_signed_in(page, place.people, place.add())
     chart_shown(page)
     place.people.run("DELETE FROM sessions")
     page.js("fetch('/_dash-layout')")
@@ -236,27 +275,46 @@ def test_a_frame_that_may_not_be_fetched_any_more_asks_to_sign_in(page: Page, pl
 # -- F10 ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[True, False], ids=["signed in", "nobody signs in"])
-def outage(
-    request: pytest.FixtureRequest, browser_page: Page, tmp_path: Path, binaries: Path | None
-) -> Iterator[tuple[Page, Server]]:
-    """A page on Charts, and the database behind it."""
-    server = Server(tmp_path / "home", binaries)
+@dataclass
+class Shaky:
+    """A dashboard whose database stops and starts."""
+
+    url: str
+    server: Server
+    people: People | None
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["signed in", "nobody signs in"])
+def shaky(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, binaries: Path | None
+) -> Iterator[Shaky]:
+    folder = tmp_path_factory.mktemp("shaky")
+    server = Server(folder / "home", binaries)
     upgrade(server.url)
     market_data.load(server.url, minutes_of=0)
-    signed_in = bool(request.param)
-    if signed_in:
-        with closing(Database(server.url, 1)) as database:
-            People(database).add("vera", "analyst")
-    with served(server.url, tmp_path, **(SIGN_IN if signed_in else {})) as url:
-        with visiting(request, browser_page, url) as page:
-            if signed_in:
-                open_signed_in(page, "vera")
-            else:
-                page.open(CHART)
-            chart_shown(page)
-            yield page, server
+    with closing(Database(server.url, 1)) as database:
+        people = People(database) if request.param else None
+        if people:
+            people.add("vera", "analyst")
+        with served(server.url, folder, **(SIGN_IN if people else {})) as url:
+            yield Shaky(url, server, people)
     server.stop()
+
+
+@pytest.fixture
+def outage(
+    request: pytest.FixtureRequest, browser_page: Page, shaky: Shaky
+) -> Iterator[tuple[Page, Server]]:
+    """A page on Charts, and the database behind it."""
+    if not shaky.server.runs:  # a test failed half way
+        shaky.server.start()
+    with visiting(request, browser_page, shaky.url) as page:
+        if shaky.people:
+            open_signed_in(page, shaky.people, "vera")
+        else:
+            page.open(CHART)
+        chart_shown(page)
+        yield page, shaky.server
 
 
 def test_f10_the_page_outlives_the_database_and_works_again(outage: tuple[Page, Server]) -> None:
@@ -294,7 +352,7 @@ def test_an_administrator_sets_up_a_second_factor_and_makes_an_analyst_who_signs
     page: Page, place: Place
 ) -> None:
     newcomer = f"new-of-{page.name}@example.com"
-    open_signed_in(page, place.add("admin"))
+    open_signed_in(page, place.people, place.add("admin"))
     assert page.path == "/account"
     page.click("#account-second-factor button")
     secret = page.css("#totp-secret").text.replace(" ", "")
@@ -340,7 +398,7 @@ def test_a_viewer_sees_what_is_shared_and_takes_nothing_along(page: Page, place:
         "INSERT INTO shared_symbols (symbol_id) SELECT id FROM symbols WHERE code = 'AAPL'"
         " ON CONFLICT DO NOTHING"
     )
-    open_signed_in(page, place.add("viewer"))
+    open_signed_in(page, place.people, place.add("viewer"))
     chart_shown(page)
     page.open("/")
     page.until(lambda: len(page.all("#overview-table tbody tr")) == 1, "the one shared symbol")

@@ -134,7 +134,7 @@ def _chromium(width: int, height: int, site: str | None) -> ChromeOptions:
     options.binary_location = program("chromium") or ""
     for flag in (*_QUIET_CHROMIUM, f"--window-size={width},{height}"):
         options.add_argument(flag)
-    rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in ("127.0.0.1", site) if host)]
+    rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in ("127.*", site) if host)]
     options.add_argument(f"--host-resolver-rules={', '.join(rules)}")
     options.enable_bidi = True
     return options

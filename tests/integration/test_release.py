@@ -88,7 +88,7 @@ def test_the_same_commit_in_a_later_release_is_another_deployment(
     database_url: str, tmp_path: Path
 ) -> None:
     # Without database.ssl_required, for the test server speaks no TLS.
-    (tmp_path / "staging.yml").write_text("environment: staging\n")
+    (tmp_path / "staging.yml").write_text("environment: staging\nfeatures: {test_mode: false}\n")
     for label in ("v1", "v2"):
         assert release(database_url, label=label)["recorded"] is True
     staging = {"ENVIRONMENT": "staging", "MLTRADING_CONFIG": str(tmp_path)}

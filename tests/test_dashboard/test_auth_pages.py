@@ -18,7 +18,7 @@ from mltrading.dashboard.guard.refusals import (
     WINDOW_SECONDS,
     Refusals,
 )
-from mltrading.errors import CodeNeeded, ProviderUnavailable, TooManyAttempts
+from mltrading.errors import CodeNeeded, ProviderUnavailable, SignInRefused, TooManyAttempts
 from mltrading.services.openid import OpenIdBegun
 from mltrading.services.ports.audit import Origin
 from tests.test_dashboard.frame_made import Trail
@@ -89,6 +89,7 @@ def raising(identity: Identities, error: Exception) -> None:
     identity.sign_in = refuse  # type: ignore[method-assign]
     identity.begin_openid = refuse  # type: ignore[attr-defined]
     identity.finish_openid = refuse  # type: ignore[attr-defined]
+    identity.openid_place = unsealed  # type: ignore[attr-defined]
 
 
 def test_a_lock_out_says_when_to_try_again(place: Place, visitor: Visitor) -> None:
@@ -213,12 +214,17 @@ def at_provider(place: Place) -> list[Any]:
     def finish(sealed: str, answer: Any, origin: Origin) -> Any:
         asked.append((sealed, dict(answer)))
         began = place.identity.sign_in("vera@example.com", PASSWORD, "", origin)
-        return began, sealed.removeprefix("sealed ")
+        return began, unsealed(sealed)
 
     place.identity.provider = "id.example"
     place.identity.begin_openid = begin  # type: ignore[attr-defined]
     place.identity.finish_openid = finish  # type: ignore[attr-defined]
+    place.identity.openid_place = unsealed  # type: ignore[attr-defined]
     return asked
+
+
+def unsealed(note: str) -> str:
+    return note.removeprefix("sealed ")
 
 
 def test_the_button_of_a_provider_leads_there_and_back(place: Place, visitor: Visitor) -> None:
@@ -239,6 +245,19 @@ def test_the_button_of_a_provider_leads_there_and_back(place: Place, visitor: Vi
         ("/charts?symbol=A", "http://localhost/openid/back"),
         ("sealed /charts?symbol=A", {"state": "s", "code": "c"}),
     ]
+
+
+def test_who_is_refused_by_a_provider_signs_in_with_a_password_and_goes_on(
+    place: Place, visitor: Visitor
+) -> None:
+    at_provider(place)
+    visitor.get("/openid/begin?next=/charts?symbol=A")
+    raising(place.identity, SignInRefused("you have no account here"))
+    refused = visitor.get("/openid/back?state=s&code=c")
+    assert refused.status_code == 401 and "You have no account here." in refused.text
+    assert 'name="next" value="/charts?symbol=A"' in refused.text
+    raising(place.identity, ProviderUnavailable("the provider does not answer"))
+    assert 'value="/charts?symbol=B"' in visitor.get("/openid/begin?next=/charts?symbol=B").text
 
 
 def test_a_provider_that_does_not_answer_is_said_on_the_form(

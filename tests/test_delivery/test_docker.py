@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -12,13 +15,20 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from psycopg2.extensions import parse_dsn
 
+from mltrading.adapters.postgres import grants
+from mltrading.adapters.postgres.binaries import find_binaries
+from mltrading.adapters.postgres.migrate import upgrade
+from tests.database_fixtures import execute
 from tests.factories import SECRET_KEY
 from tests.test_delivery.image import Stage, build, context_files, instructions, privileged
 from tests.test_delivery.programs import ROOT, tool
@@ -121,6 +131,51 @@ def test_the_composition_holds_no_secret_and_is_reached_from_this_machine_alone(
     assert published == ["127.0.0.1:${PORT:-8050}:8050"]
     for name in ("release", "web", "worker"):
         assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.database
+def test_the_composition_works_as_a_role_that_can_not_change_the_audit_trail(
+    empty_database_url: str,
+) -> None:
+    """The service `role` as it is, twice, on a server of the tests; then what `release` does."""
+    services = composition()["services"]
+    told = {name: services[name]["environment"] for name in ("role", "release", "web", "worker")}
+    assert [name for name in told if "DATABASE_OWNER_URL" in told[name]] == ["release"]
+    assert [name for name in told if "PGPASSWORD" in told[name]] == ["role", "release"]
+    owner = user_of(told["release"]["DATABASE_OWNER_URL"])
+    assert owner == told["role"]["PGUSER"] == services["database"]["environment"]["POSTGRES_USER"]
+    users = {user_of(told[name]["DATABASE_URL"]) for name in ("release", "web", "worker")}
+    assert users == {grants.APPLICATION}
+
+    known, password = parse_dsn(empty_database_url), 'it\'s "$HOME" \\ ;'
+    here = {"PGHOST": known["host"], "PGUSER": known["user"], "PGDATABASE": known["dbname"]}
+    path = f"{find_binaries(None)}:{os.environ['PATH']}"
+    for _ in range(2):
+        subprocess.run(
+            [word.replace("$$", "$") for word in services["role"]["command"]],
+            env={**os.environ, **here, "APPLICATION_PASSWORD": password, "PATH": path},
+            check=True,
+            timeout=60,
+        )
+    assert password_fits(empty_database_url, grants.APPLICATION, password)
+    assert not password_fits(empty_database_url, grants.APPLICATION, "another")
+    application = grants.with_role(empty_database_url, grants.APPLICATION)
+    upgrade(empty_database_url)
+    assert grants.share(empty_database_url, application)
+    assert grants.alters_audit(application) == []
+
+
+def user_of(address: str) -> str | None:
+    return urlsplit(re.sub(r"\$\{[^}]+\}", "variable", address)).username
+
+
+def password_fits(url: str, role: str, password: str) -> bool:
+    """Whether the server keeps that password for the role (RFC 5803)."""
+    [(kept,)] = execute(url, f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'")
+    iterations, salt, key, _ = re.split("[:$]", str(kept).removeprefix("SCRAM-SHA-256$"))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), b64decode(salt), int(iterations))
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    return hashlib.sha256(client).digest() == b64decode(key)
 
 
 def test_the_engine_is_sent_only_what_the_image_is_made_of(tmp_path: Path) -> None:

@@ -211,6 +211,13 @@ def test_note_is_good_for_ten_minutes(people: People) -> None:
         people.identity.finish_openid(sealed, answer, HOME)
 
 
+def test_note_says_where_to_go_until_it_is_too_old(people: People) -> None:
+    sealed, _ = went_there(people)
+    assert people.identity.openid_place(sealed) == NEXT
+    people.clock.wait(601)
+    assert people.identity.openid_place(sealed) == people.identity.openid_place("") == "/"
+
+
 def test_note_of_another_key_or_purpose(people: People) -> None:
     sealed, answer = went_there(people)
     foreign = SecretKeySeals("another key " * 4, people.clock)

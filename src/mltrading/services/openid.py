@@ -97,6 +97,13 @@ class OpenIdSignIn:
             raise
         return self.sign_in_openid(claims, origin), note.next_path
 
+    def openid_place(self, sealed: str) -> str:
+        """Where whoever has the note wanted to go; "/" where it can not be read any more."""
+        try:
+            return self._open(sealed).next_path
+        except SignInRefused:
+            return "/"
+
     def sign_in_openid(self, claims: VerifiedClaims, origin: Origin) -> SignedIn:
         """Begin a session for whom the provider vouches. The account is that person's; else that of
         the verified address, if nobody vouches for it yet; else a new one, where the settings

@@ -12,6 +12,7 @@ from urllib.parse import quote_plus, urlsplit
 from mltrading.errors import ProviderUnavailable, SignInRefused
 from mltrading.services.ports.openid import VerifiedClaims
 from mltrading.utils.clock import Clock
+from mltrading.utils.hosts import is_loopback
 from mltrading.utils.text import one_line
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ SCOPE = "openid email"
 KEPT_SECONDS = 3600.0  # what the provider says of itself, and its keys
 LONGEST_CODE = 4096
 LONGEST_REASON = 60
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class OpenIdConnect:
@@ -114,10 +114,10 @@ class OpenIdConnect:
             parts, host = urlsplit(url), urlsplit(self._issuer).hostname
         except ValueError:
             return False
-        local = host in LOOPBACK and parts.hostname in LOOPBACK
-        return bool(parts.hostname) and (
-            parts.scheme == "https" or (local and parts.scheme == "http")
-        )
+        if not host or not parts.hostname:
+            return False
+        local = is_loopback(host) and is_loopback(parts.hostname)
+        return parts.scheme == "https" or (local and parts.scheme == "http")
 
     def _fetch_keys(self) -> Sequence[dict[str, Any]]:
         from mltrading.adapters.openid.http import BadAnswer, get_object

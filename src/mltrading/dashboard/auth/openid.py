@@ -29,7 +29,7 @@ def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
         try:
             begun = identity.begin_openid(place, f"{request.host_url.rstrip('/')}{BACK}")
         except (ProviderUnavailable, SignInRefused) as error:
-            return page.shown(error)
+            return page.shown(error, place)
         response = onward(begun.url)
         response.set_cookie(
             web.cookie(NOTE),
@@ -52,6 +52,6 @@ def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
             TooManyAttempts,
             DatabaseUnavailable,
         ) as error:
-            response = page.shown(error)
+            response = page.shown(error, identity.openid_place(sealed))
         response.delete_cookie(web.cookie(NOTE), secure=web.exposed, httponly=True, samesite="Lax")
         return response

@@ -44,15 +44,16 @@ class LoginPage:
             self.identity.sign_out(self.visitors.token, current_origin())
         return welcome(began, local_path(place), self.web)
 
-    def shown(self, error: MLTradingError | None = None) -> Response:
-        """The form; with why nobody was signed in, and a status that says so too."""
+    def shown(self, error: MLTradingError | None = None, place: str | None = None) -> Response:
+        """The form, on the way to `place` or where the request says; with why nobody was signed in,
+        and a status that says so too."""
         body = render_template(
             "login.html",
             error=_sentence(error) if error else "",
             notice="" if error else NOTICES.get(request.args.get("said", ""), ""),
             code_needed=isinstance(error, CodeNeeded),
             email=field("email"),
-            next=local_path(request.values.get("next")),
+            next=local_path(place or request.values.get("next")),
             openid=self.identity.provider,
             csrf=form_token(self.web),
         )
