@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.live_fixtures",
     "tests.redis_fixtures",
     "tests.fault_table",
+    "tests.promises",
 ]
 
 
