@@ -74,6 +74,7 @@ def test_fault_08_a_full_disk_is_warned_of_survived_and_left_behind(
 ) -> None:
     with ExitStack() as opened:
         disk = opened.enter_context(small_disk(tmp_path / "disk", 192))
+        (disk / "home").mkdir()
         place = opened.enter_context(placed(disk, binaries))
         slack = opened.enter_context(receiving(Receiver()))
         env = environment(
@@ -83,7 +84,6 @@ def test_fault_08_a_full_disk_is_warned_of_survived_and_left_behind(
             SLACK_WEBHOOK=slack.url,
             MLTRADING_HOME=str(disk / "home"),
         )
-        (disk / "home").mkdir(exist_ok=True)
         opened.enter_context(working(env, tmp_path / "worker.log"))
         vera = place.visitor()
         place.sql("CREATE TABLE kept AS SELECT 1 AS n")

@@ -105,4 +105,3 @@ def _undelivered(id: str, kind: str, reason: str) -> AuditEvent:
     """That nobody will hear of a message. Not to whom it was: that may be a person's address."""
     details = {"channel": kind, "reason": reason if "@" not in reason else "it names an address"}
     return AuditEvent("alerts.undelivered", WORKER.id, "failed", id, details)
-
