@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.live_fixtures",
     "tests.redis_fixtures",
     "tests.fault_table",
+    "tests.promises",
 ]

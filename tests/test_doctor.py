@@ -73,11 +73,14 @@ def assert_says(finding: Finding, state: str, said: str) -> None:
     assert said in f"{finding.detail}; {finding.way_out}"
 
 
+PENDING = ", ".join(str(number) for number, _ in enumerate(migrate.migrations(), 1) if number > 2)
+
+
 @pytest.mark.parametrize(
     ("changes", "state", "said"),
     [
         ({}, "ok", "nothing pending"),
-        ({"schema": 2}, "warning", "version 2, pending: 3, 4; mltrading db upgrade"),
+        ({"schema": 2}, "warning", f"version 2, pending: {PENDING}; mltrading db upgrade"),
         ({"schema": 99, "oldest": 98}, "error", "needs a program that knows 98 or newer"),
         ({"schema": 99, "oldest": 3}, "ok", "version 99"),
     ],

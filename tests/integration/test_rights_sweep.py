@@ -28,6 +28,7 @@ from tests import market_data
 from tests.callback_client import CallbackClient, component_id, split_outputs
 from tests.database_fixtures import database_on, drop, execute
 from tests.identities import People
+from tests.live_fixtures import METRICS_TOKEN
 from tests.visitors import CALLBACK, SIGN_IN, STRICT, Visitor
 
 pytestmark = pytest.mark.database
@@ -38,10 +39,13 @@ WHO = ("anonymous", "unenrolled", "viewer", "analyst", "admin")
 
 @dataclass(frozen=True)
 class Row:
-    """An address of one route, and the status that each of WHO is answered with."""
+    """An address of one route, and the status that each of WHO is answered with; `fields` go along
+    with a POST, `session` says that it is asked for before anything else."""
 
     path: str
     statuses: tuple[int, int, int, int, int]
+    fields: tuple[tuple[str, str], ...] = ()
+    session: bool = False
 
 
 def page(path: str) -> Row:
@@ -61,6 +65,7 @@ def everybody(path: str, status: int = 200) -> Row:
 
 
 A_LINK = "a" * 43
+SESSION_POST = (401, 204, 204, 204, 204)
 SUITE = "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>"
 PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 
@@ -72,6 +77,8 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
         page("/help"),
         Row("/account", (302, 200, 200, 200, 200)),
         Row("/admin", (302, 302, 403, 403, 200)),
+        Row("/ops/alerts", (302, 302, 403, 403, 200)),
+        Row("/ops/alerts?silence=%27&rule=%3Cb%3E&page=99999999999", (302, 302, 403, 403, 200)),
         Row("/admin?tab=audit&who=%27&page=99999999999", (302, 302, 403, 403, 200)),
         everybody("/admin?tab=audit&who=%00", 400),
         Row("/nowhere", (404, 302, 404, 404, 404)),
@@ -100,6 +107,12 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
     ("GET", "/health"): [everybody("/health")],
     ("GET", "/health/live"): [everybody("/health/live")],
     ("GET", "/health/ready"): [everybody("/health/ready")],
+    ("GET", "/health/full"): [Row("/health/full", (401, 401, 401, 401, 200))],
+    ("GET", "/metrics"): [everybody("/metrics", 401)],  # opens to a token, whoever brings it
+    ("POST", "/timings"): [
+        Row("/timings", SESSION_POST, fields=(("timings", "[]"),), session=True),
+        Row("/timings", (401, 400, 400, 400, 400), fields=(("timings", "{"),), session=True),
+    ],
     ("GET", "/export/chart.csv"): [
         export("/export/chart.csv?symbol=AAPL"),
         Row("/export/chart.csv?symbol=NOSUCH", (401, 403, 403, 404, 404)),
@@ -135,6 +148,7 @@ ADMINISTRATORS = (401, 403, 403, 403, 200)
 CALLBACKS: dict[str, tuple[int, int, int, int, int]] = {
     "account-parts.data": SESSION,
     "admin-tabs.children": ADMINISTRATORS,
+    "ops-alerts-parts.data": ADMINISTRATORS,
     "page.children": SESSION,
     "outage.disabled": SESSION,
     "symbol-options.children": SHOWN,
@@ -157,6 +171,7 @@ NEVER: list[Any] = [10**400, [-(2**80)], "\ud800", {"text": "a", "n": 10**40}]
 
 SWITCHES = {
     **SIGN_IN,
+    "METRICS_TOKEN": METRICS_TOKEN,
     "MLTRADING_LIMIT_CALLBACK": "100000/60",
     "MLTRADING_LIMIT_ACCOUNT": "100000/60",
     "MLTRADING_LIMIT_ADDRESS": "100000/60",
@@ -234,20 +249,24 @@ def test_each_route_says_to_each_visitor_what_the_table_says(
     if method == "GET":
         assert visitor.get(row.path).status_code == expected
         return
-    assert post(visitor, row.path).status_code == 400
+    unknown = row.session and who == "anonymous"  # then the session is what it lacks first
     foreign = {"Sec-Fetch-Site": "cross-site"}
-    assert post(visitor, row.path, foreign, csrf_token=visitor.token).status_code == 403
-    assert post(visitor, row.path, csrf_token=other(world, who).token or "x").status_code == 400
+    fields, stolen = dict(row.fields), other(world, who).token or "x"
+    assert post(visitor, row.path, **fields).status_code == (401 if unknown else 400)
+    answer = post(visitor, row.path, foreign, **fields, csrf_token=visitor.token)
+    assert answer.status_code == (401 if unknown else 403)
+    answer = post(visitor, row.path, **fields, csrf_token=stolen)
+    assert answer.status_code == (401 if unknown else 400)
     if who != "anonymous":
         assert world.is_signed_in(who), "what was refused did something"
-    answer = post(visitor, row.path, csrf_token=token(visitor))
+    answer = post(visitor, row.path, **fields, csrf_token=token(visitor))
     assert answer.status_code == expected
     if row.path == "/logout" and who != "anonymous":
         assert not world.is_signed_in(who)
         world.sign_in(who)
 
 
-def post(visitor: Visitor, path: str, headers: Any = None, **fields: str) -> Any:
+def post(visitor: Visitor, path: str, headers: Any = None, **fields: Any) -> Any:
     return visitor.http.post(path, data=fields, headers=headers)
 
 

@@ -20,6 +20,7 @@ from delivery.platforms import PATIENCE
 from delivery.settings import FILE, load
 from mltrading.__main__ import build_parser as build_mltrading
 from mltrading.services.ports import DatabaseState
+from mltrading.settings.variables import Variables
 from tests.test_delivery.programs import ROOT
 
 DELIVERY, RUNBOOK = ROOT / "docs" / "delivery.md", ROOT / "docs" / "runbook.md"
@@ -115,7 +116,8 @@ def missing_paths(text: str) -> Iterator[str]:
 
 
 def unknown_variables(text: str) -> Iterator[str]:
-    everything = "".join(SOURCES.values()) + str(WORKFLOWS)
+    settings = " ".join(Variables.model_fields).upper()
+    everything = " ".join([*SOURCES.values(), settings, str(WORKFLOWS)])
     for name in re.findall(r"\b[A-Z][A-Z0-9]+_[A-Z0-9_]+[A-Z0-9]\b", text):
         if (name in NOT_READ) is bool(re.search(rf"\b{name}\b", everything)):
             yield name

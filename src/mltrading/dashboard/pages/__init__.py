@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from mltrading.dashboard.pages import account, admin, charts, compare, help, overview
+from mltrading.dashboard.pages import account, admin, charts, compare, help, ops_alerts, overview
 from mltrading.dashboard.registry import Page
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     charts.PAGE,
     compare.PAGE,
+    ops_alerts.PAGE,
     admin.PAGE,
     help.PAGE,
     account.PAGE,
