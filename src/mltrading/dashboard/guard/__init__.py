@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from dash import Dash
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from itsdangerous import BadSignature
 from werkzeug.exceptions import HTTPException
 
 from mltrading.dashboard import registry
@@ -70,10 +69,8 @@ class _Ageless(SecureCookieSessionInterface):
         signing = self.get_signing_serializer(app)
         if signing is None:
             return None
-        try:
-            return self.session_class(signing.loads(request.cookies[self.get_cookie_name(app)]))
-        except (KeyError, BadSignature):
-            return self.session_class()
+        ours, known = signing.loads_unsafe(request.cookies.get(self.get_cookie_name(app), ""))
+        return self.session_class(known if ours else None)
 
 
 def _explain(error: Exception) -> Response:
