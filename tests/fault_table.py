@@ -1,7 +1,7 @@
 """The 25 injections, what is expected of each, and the table of figures after a run.
 
 A test is of the injection whose number is in its name (`test_fault_07_...`) and says its figure by
-the fixture `figure`. Also under xdist: figures travel with the reports.
+the fixture `figure` (others: promises.py). Also under xdist: figures travel with the reports.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def table(reports: Iterable[Any]) -> list[str]:
         number = number_of(report.nodeid)
         if number is None or (report.when != "call" and report.outcome == "passed"):
             continue
-        outcomes.setdefault(number, set()).add(report.outcome)
         said = [text for key, text in report.user_properties if key == KEY]
+        outcomes.setdefault(number, set()).add(report.outcome)
         if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
             said = [f"skipped: {report.longrepr[2].removeprefix('Skipped: ')}"]
         figures.setdefault(number, []).extend(said)

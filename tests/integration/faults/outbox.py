@@ -26,6 +26,7 @@ def put(
         id = f"{name}{number}"
         message = Message("critical", f"title {id}", f"Message {id}", f"key-{id}", id=id)
         queued.append(Queued(channels[number % len(channels)], message, id))
+    database.write(_lead_no_more)  # of a worker that was killed
     store = PostgresAlerts(database)
     assert store.lead("test", 60) is not None
     store.turn("test", lambda book, now: Changes(messages=tuple(queued)))

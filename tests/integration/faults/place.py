@@ -137,7 +137,8 @@ def placed(folder: Path, binaries: Path | None, **environment: str) -> Iterator[
         with closing(Database(server.url, 1)) as database:
             people = People(database)
             people.add("vera", "analyst")
-            people.add("walt", "viewer")
+            for name in ("walt", "rita", "zoe"):
+                people.add(name, "viewer")
         proxy = opened.enter_context(proxied(to_socket(socket_of(server.url))))
         app = opened.enter_context(
             gunicorn(folder, proxied_url(proxy), **{**SIGN_IN, **UNLIMITED, **environment})

@@ -12,13 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
 from tests.fault_table import Figure
 from tests.integration.faults.place import Place, command
 from tests.visitors import CALLBACK, HEADER, LiveVisitor
-
-pytestmark = pytest.mark.database
 
 Sql = Callable[[str], list[tuple[object, ...]]]
 MEBIBYTE = 1 << 20
