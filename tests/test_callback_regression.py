@@ -26,7 +26,7 @@ pytestmark = pytest.mark.smoke
 
 PATHS = (
     *("/", "/charts", "/compare", "/admin", "/help"),
-    *("/ops", "/ops/latency", "/ops/log", "/ops/deployments", "/ops/usage"),
+    *("/ops", "/ops/latency", "/ops/log", "/ops/alerts", "/ops/deployments", "/ops/usage"),
 )
 SEARCHES = {
     "/": "?q=a",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from mltrading.dashboard.pages.ops_frame import SECTIONS
 from tests.page import Page
 
 pytestmark = pytest.mark.browser
@@ -67,8 +68,8 @@ def test_it_rests_while_text_is_selected_and_on_other_pages(page: Page) -> None:
 
 def test_no_part_is_wider_than_a_phone(page: Page) -> None:
     page.resize(390, 844)
-    for path in ("/ops", "/ops/latency", "/ops/log", "/ops/deployments", "/ops/usage"):
-        page.open(path, MOMENT)
+    for path in SECTIONS:
+        page.open(path, ".ops section table, .ops section p")
         wider = page.js(
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

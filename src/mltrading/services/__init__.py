@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
     from mltrading.services.accounts import Accounts
+    from mltrading.services.alert_desk import AlertDesk
     from mltrading.services.audit import Audit
     from mltrading.services.exports import Exports
     from mltrading.services.health import Health
@@ -48,6 +49,7 @@ class Services:
     privacy: Privacy
     vitals: Vitals
     operations: Operations
+    alert_desk: AlertDesk
     features: Features
     calendars: Calendars
     clock: Clock
