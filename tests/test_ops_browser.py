@@ -11,6 +11,10 @@ from tests.page import Page
 pytestmark = pytest.mark.browser
 
 MOMENT = ".ops-moment"
+WIDEST = """const room = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.ops *')].filter((one) => !one.closest('.table-wrap'))
+  .filter((one) => one.getBoundingClientRect().right > room)
+  .map((one) => one.tagName + "#" + one.id + "." + one.className).slice(0, 5)"""
 
 
 def refresh_soon(page: Page) -> None:
@@ -73,4 +77,4 @@ def test_no_part_is_wider_than_a_phone(page: Page) -> None:
         wider = page.js(
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
-        assert wider <= 0, path
+        assert wider <= 0, (path, page.js(WIDEST))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,24 @@ from tests.identities import PASSWORD, SECRET_KEY, People
 MEGABYTE = 1_000_000
 CONFIGURATION = Path(__file__).parents[2] / "production.yml"
 MINUTES_TABLE = "bars_1m"
+
+
+@dataclass(frozen=True)
+class Processors:
+    """Seconds of processors, of the workers, the database, this program, and all there is."""
+
+    workers: float
+    database: float
+    driver: float
+    machine: float
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # a session of the database that ended
+        return 0.0
+    return float(times.user + times.system)
 
 
 @dataclass
@@ -43,6 +62,17 @@ class Product:
 
     def workers(self) -> list[int]:
         return self.server.workers()
+
+    def processor_seconds(self) -> Processors:
+        """What each part has used so far."""
+        database = self.database.folder / "data" / "postmaster.pid"
+        server = psutil.Process(int(database.read_text().split()[0]))
+        return Processors(
+            sum(map(_used, map(psutil.Process, self.workers()))),
+            sum(map(_used, (server, *server.children(recursive=True)))),
+            time.process_time(),
+            sum(psutil.cpu_times()[:3]),
+        )
 
     @contextmanager
     def minutes_locked(self) -> Iterator[None]:
