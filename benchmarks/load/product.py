@@ -18,8 +18,10 @@ import psycopg2
 
 from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.server_folder import is_supervised
 from tests.gunicorn_server import Gunicorn, gunicorn
 from tests.identities import PASSWORD, SECRET_KEY, People
+from tests.waiting import wait_until
 
 MEGABYTE = 1_000_000
 CONFIGURATION = Path(__file__).parents[2] / "production.yml"
@@ -108,6 +110,8 @@ def running(users: int) -> Iterator[Product]:
             _add_users(url, users)
             with gunicorn(folder, url, **_environment(folder)) as server:
                 yield Product(server, database, url)
+        # It stops after the last who used it, and its folder goes with it.
+        wait_until(lambda: not is_supervised(database.folder), "the database stops")
 
 
 def _environment(folder: Path) -> dict[str, str]:
