@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.browser_fixtures",
     "tests.live_fixtures",
     "tests.redis_fixtures",
+    "tests.promises",
 ]

@@ -81,7 +81,7 @@ class FileConfig:
 
     def __init__(self, settings: Settings, file: LiveFile, channels: Channels) -> None:
         self._environment = settings.environment
-        self._link = f"{settings.url}/ops" if settings.url else None
+        self._link = f"{settings.url}/ops/alerts" if settings.url else None
         self._file = file
         self.channels = channels
         self._known: tuple[Alerting, Ruleset] | None = None

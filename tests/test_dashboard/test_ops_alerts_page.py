@@ -211,6 +211,13 @@ def test_what_is_no_silence_is_refused_and_the_form_stays(
     assert app.people.run("SELECT count(*) FROM alert_silences") == [(0,)]
 
 
+def test_the_page_asks_again_every_15_seconds(admin: Visitor) -> None:
+    address = {"path": "/ops/alerts", "search": "", "n": 1}
+    answer = admin.callbacks.fire("page.children", "address.data", **{"address.data": address})
+    props = answer["page.children"]["props"]
+    assert (props["data-refresh"], props["data-every"]) == ("ops-alerts-tick", "15")
+
+
 def test_a_tick_leaves_the_forms_alone(admin: Visitor, engine: Engine) -> None:
     search = "?silence=new"
     assert {"form", "filter"} <= set(shown(admin, search))

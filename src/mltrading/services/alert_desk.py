@@ -141,7 +141,7 @@ class AlertDesk:
             outlets=_outlets(file, now.queue),
             dead=record.dead,
             file=file,
-            rules=_ruled(file.rules or (), now.alerts),
+            rules=_ruled(file.rules or (), now),
             history=self._history(rule[:LONGEST_NAME], min(max(page, 1), MOST_PAGES), record, file),
         )
 
@@ -218,14 +218,14 @@ _GRAVEST = (
 )
 
 
-def _ruled(rules: Iterable[Rule], alerts: Sequence[Alert]) -> list[Ruled]:
+def _ruled(rules: Iterable[Rule], now: AlertsNow) -> list[Ruled]:
     """Those of the file, and what the engine tells of itself."""
     found = []
     own = {one.name for one in OWN_RULES}
     for rule in by_name(rules).values():
-        states = [one.state for one in alerts if one.rule == rule.name]
+        states = [one.state for one in now.alerts if one.rule == rule.name]
         gravest = min(states, key=_GRAVEST.index) if states else None
-        if gravest is None and rule.name in own:
+        if gravest is None and rule.name in own and now.evaluated_at is not None:
             gravest = State.INACTIVE  # it is remembered once there was one
         found.append(Ruled(rule, gravest))
     return sorted(found, key=lambda one: one.rule.name in own)
