@@ -12,10 +12,12 @@ from math import nan
 from benchmarks.load.product import Processors, Product
 from benchmarks.load.report import Row, p95
 from benchmarks.load.users import Sample, User, crowd, health, until, watch_health
+from benchmarks.report import LIMITS
 from tests.identities import PASSWORD
 
 ORDINARY, MANY, BESIDE, SLOW = 50, 200, 20, 8
-CALLBACK_MS, PAGE_MS, HEALTH_MS, BESIDE_HEALTH_MS = 500.0, 800.0, 100.0, 300.0
+CALLBACK_MS, PAGE_MS, HEALTH_MS = (LIMITS[n].limit for n in ("callback", "answer", "health"))
+BESIDE_HEALTH_MS = 300.0
 BACK_SECONDS, NORMAL_SECONDS, GROWTH_PERCENT = 5.0, 30.0, 10.0
 CALM_SECONDS = 3.0  # so long all has to be normal, to be called that
 PROBE_SECONDS = 0.2
