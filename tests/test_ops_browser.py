@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from mltrading.dashboard.pages.ops_frame import SECTIONS
 from tests.page import Page
 
 pytestmark = pytest.mark.browser
 
 MOMENT = ".ops-moment"
+WIDEST = """const room = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.ops *')].filter((one) => !one.closest('.table-wrap'))
+  .filter((one) => one.getBoundingClientRect().right > room)
+  .map((one) => one.tagName + "#" + one.id + "." + one.className).slice(0, 5)"""
 
 
 def refresh_soon(page: Page) -> None:
@@ -67,9 +72,9 @@ def test_it_rests_while_text_is_selected_and_on_other_pages(page: Page) -> None:
 
 def test_no_part_is_wider_than_a_phone(page: Page) -> None:
     page.resize(390, 844)
-    for path in ("/ops", "/ops/latency", "/ops/log", "/ops/deployments", "/ops/usage"):
-        page.open(path, MOMENT)
+    for path in SECTIONS:
+        page.open(path, ".ops section table, .ops section p")
         wider = page.js(
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
-        assert wider <= 0, path
+        assert wider <= 0, (path, page.js(WIDEST))

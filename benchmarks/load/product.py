@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,32 @@ import psycopg2
 
 from mltrading.adapters.postgres.embedded import EmbeddedServer
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.postgres.server_folder import is_supervised
 from tests.gunicorn_server import Gunicorn, gunicorn
 from tests.identities import PASSWORD, SECRET_KEY, People
+from tests.waiting import wait_until
 
 MEGABYTE = 1_000_000
 CONFIGURATION = Path(__file__).parents[2] / "production.yml"
 MINUTES_TABLE = "bars_1m"
+
+
+@dataclass(frozen=True)
+class Processors:
+    """Seconds of processors, of the workers, the database, this program, and all there is."""
+
+    workers: float
+    database: float
+    driver: float
+    machine: float
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # a session of the database that ended
+        return 0.0
+    return float(times.user + times.system)
 
 
 @dataclass
@@ -43,6 +64,17 @@ class Product:
 
     def workers(self) -> list[int]:
         return self.server.workers()
+
+    def processor_seconds(self) -> Processors:
+        """What each part has used so far."""
+        database = self.database.folder / "data" / "postmaster.pid"
+        server = psutil.Process(int(database.read_text().split()[0]))
+        return Processors(
+            sum(map(_used, map(psutil.Process, self.workers()))),
+            sum(map(_used, (server, *server.children(recursive=True)))),
+            time.process_time(),
+            sum(psutil.cpu_times()[:3]),
+        )
 
     @contextmanager
     def minutes_locked(self) -> Iterator[None]:
@@ -78,6 +110,8 @@ def running(users: int) -> Iterator[Product]:
             _add_users(url, users)
             with gunicorn(folder, url, **_environment(folder)) as server:
                 yield Product(server, database, url)
+        # It stops after the last who used it, and its folder goes with it.
+        wait_until(lambda: not is_supervised(database.folder), "the database stops")
 
 
 def _environment(folder: Path) -> dict[str, str]:

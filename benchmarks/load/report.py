@@ -34,7 +34,8 @@ def show(rows: Iterable[Row]) -> str:
     for row in rows:
         limit = "" if row.limit is None else f"{row.limit:,.10g}"
         met = {None: "", True: "yes", False: "NO"}[row.met]
-        figure = f"{row.figure:,.1f}" if isfinite(row.figure) else "not known"
+        places = 2 if abs(row.figure) < 10 else 1
+        figure = f"{row.figure:,.{places}f}" if isfinite(row.figure) else "not known"
         lines.append(f"{f'{row.name}, {row.unit}':58} {figure:>10} {limit:>10}  {met}")
     return "\n".join(lines)
 

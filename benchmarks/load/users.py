@@ -107,11 +107,9 @@ class User:
     async def page(self) -> tuple[str, bool]:
         """A page, from its address to its data, without what a browser has in its cache."""
         path, search, output = self._view()
-        for answers in (
-            [self.ask("GET", f"{path}?{search}")],
-            [self.ask("GET", f"/_dash-{name}", at=n) for n, name in enumerate(_FIRST)],
-        ):
-            for answer in await asyncio.gather(*answers):
+        for together in ((f"{path}?{search}",), ("/_dash-layout", "/_dash-dependencies")):
+            asked = [self.ask("GET", one, at=n) for n, one in enumerate(together)]
+            for answer in await asyncio.gather(*asked):
                 if answer.status != 200:
                     return _refused(answer)
         address = {"path": path, "search": f"?{search}", "n": 1}
@@ -159,9 +157,6 @@ class User:
         if drawn < 0.3:
             return "/compare", f"symbols={code},IBM,MSFT&range=5Y", "compare-chart.figure"
         return "/charts", f"symbol={code}&{self._random.choice(VIEWS)}", "chart-answer.data"
-
-
-_FIRST = ("layout", "dependencies")
 
 
 def _refused(answer: Answer) -> tuple[str, bool]:

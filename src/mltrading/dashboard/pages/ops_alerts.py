@@ -23,6 +23,7 @@ from mltrading.dashboard.origin import current_origin
 from mltrading.dashboard.pages import ops_alerts_parts as parts
 from mltrading.dashboard.pages.ops_alerts_log import filter_form, history
 from mltrading.dashboard.pages.ops_alerts_table import stamp
+from mltrading.dashboard.pages.ops_frame import heading
 from mltrading.dashboard.registry import Page
 from mltrading.domain.access import Actor, Permission
 from mltrading.domain.alerting.silences import span_seconds
@@ -46,7 +47,7 @@ def layout(services: Services, search: str) -> Component:
     )
     return html.Div(
         [
-            html.H1("Alerts"),
+            *heading(PATH, search),
             dcc.Store(id="ops-alerts-tick"),
             dcc.Store(id="ops-alerts-act"),
             dcc.Store(id="ops-alerts-parts"),
