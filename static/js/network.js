@@ -19,7 +19,18 @@
 
   mlt.signIn = () => "/login?next=" + encodeURIComponent(location.pathname + location.search);
 
+  /* Whatever came of an act, its button may be pressed again (forms.js). */
   window.fetch = async (request, options) => {
+    try {
+      return await asked(request, options);
+    } finally {
+      if (isCallback(request) && isAct(options)) document.dispatchEvent(new Event("mlt:answered"));
+    }
+  };
+
+  const isAct = (options) => /-act\.data"/.test((options && options.body) || "");
+
+  async function asked(request, options) {
     let answer;
     try {
       answer = await send(request, options);
@@ -32,7 +43,7 @@
     if (answer.status < 400) return answer;
     if (isFirst(request)) startAnew(answer);
     return isCallback(request) ? refused(answer) : answer;
-  };
+  }
 
   const unchanged = () => new Response(null, { status: 204 });
 

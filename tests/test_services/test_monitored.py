@@ -19,6 +19,7 @@ from mltrading.services.health import Health
 from mltrading.services.identity import Identity
 from mltrading.services.market import Market
 from mltrading.services.operations import Operations
+from mltrading.services.price_alerts import PriceAlerts
 from mltrading.services.privacy import Privacy
 from mltrading.services.vitals import Vitals
 from mltrading.utils.clock import Clock
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.smoke
 NAMES = {
     kind.__name__: kind
     for kind in (Accounts, Audit, Calendars, Clock, Exports, Health, Identity, Market)
-    + (AlertDesk, Operations, Privacy, Vitals)
+    + (AlertDesk, Operations, PriceAlerts, Privacy, Vitals)
 }
 NOT_ASKED_BY_USERS = {"Health", "Vitals", "Calendars", "Clock", "Features"}
 

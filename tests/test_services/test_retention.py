@@ -11,13 +11,14 @@ from mltrading.domain.access import CONSOLE, WORKER
 from mltrading.errors import Forbidden, LastAdministrator, UnknownUser
 from mltrading.services import retention
 from mltrading.services.ports.audit import AuditEvent, Origin
-from mltrading.services.ports.privacy import Kept
+from mltrading.services.ports.privacy import KEPT, Kept
 from mltrading.services.privacy import Privacy
 from mltrading.services.retention import Retainer, RetentionJob
 from tests.trails import ADMIN, ANALYST, VIEWER, MemoryTrail
 
 pytestmark = pytest.mark.smoke
 
+NONE = dict.fromkeys(("accounts", *KEPT), 0)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -26,6 +27,7 @@ class Days:
     sessions_days: int = 30
     origins_days: int = 90
     audit_days: int = 2557
+    notices_days: int = 365
 
 
 @dataclass
@@ -78,7 +80,7 @@ def test_rows_go_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(retention, "BATCH_ROWS", 10)
     store = MemoryStore({"sessions": 25, "origins": 10})
     outcome = Retainer(store, Days()).run(WORKER)
-    assert outcome.gone == {"accounts": 0, "sessions": 25, "links": 0, "origins": 10, "audit": 0}
+    assert outcome.gone == NONE | {"sessions": 25, "origins": 10}
     assert outcome.complete
     assert str(outcome) == "25 sessions, 10 origins"
     assert [call for call in store.calls if call[0] == "sessions"] == [
@@ -88,6 +90,8 @@ def test_rows_go_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> 
         ("links", 30),
         ("origins", 90),
         ("origins", 90),  # a full batch may not have been the last
+        ("notices", 365),
+        ("firings", 365),
         ("audit", 2557),
     ]
 
@@ -95,7 +99,7 @@ def test_rows_go_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_dry_run_only_counts() -> None:
     store = MemoryStore({"sessions": 25, "audit": 3}, {"a@b.c": "s1"}, ["s1"])
     outcome = Retainer(store, Days()).run(WORKER, dry_run=True)
-    assert outcome.gone == {"accounts": 1, "sessions": 25, "links": 0, "origins": 0, "audit": 3}
+    assert outcome.gone == NONE | {"accounts": 1, "sessions": 25, "audit": 3}
     assert (store.calls, store.users) == ([], {"a@b.c": "s1"})
 
 
@@ -104,7 +108,7 @@ def test_no_days_are_for_ever() -> None:
     outcome = Retainer(store, Days(sessions_days=0, audit_days=0)).run(WORKER)
     forever = {"sessions": "kept for ever", "links": "kept for ever", "audit": "kept for ever"}
     assert outcome.skipped == forever
-    assert [kept for kept, *_ in store.calls] == ["origins"]
+    assert [kept for kept, *_ in store.calls] == ["origins", "notices", "firings"]
 
 
 def test_what_the_role_may_not_is_skipped_with_its_reason() -> None:
@@ -123,8 +127,8 @@ def test_the_worker_stops_before_its_claim_ends_and_goes_on_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retention, "BATCH_ROWS", 10)
-    monkeypatch.setattr(retention, "JOB_BATCHES", 4)
-    store = MemoryStore({"sessions": 85})
+    monkeypatch.setattr(retention, "JOB_BATCHES", 6)
+    store = MemoryStore({"sessions": 125})
     job = RetentionJob(Retainer(store, Days()))
     states = [job.perform("database", NOON).state for _ in range(3)]
     assert states == ["retry", "retry", "delivered"]

@@ -127,7 +127,7 @@ class PostgresPrivacy:
                     "price_alerts": _records(cursor, _ALERTS, values),
                     "price_alert_firings": _records(cursor, _FIRINGS, values),
                     "price_alert_notices": _records(cursor, _NOTICES, values),
-                    "price_alert_mails": _records(cursor, _MAILS, values),
+                    "alert_outbox": _records(cursor, _MAILS, values),
                     "audit": _records(cursor, _EVENTS, values),
                 }
 

@@ -117,7 +117,7 @@ def _chart(code: str, interval: str) -> str:
 def notices(found: Sequence[Notice], unread: int) -> list[Node]:
     title = f"Notices, {unread} unread" if unread else "Notices"
     if not found:
-        said = "Nothing was told yet. What fires is kept here, and counted beside your name."
+        said = "Nothing was told yet. What fires is kept here, and counted in the top bar."
         return [el("h2", title), el("p", said, class_="muted")]
     newest = str(max(one.id for one in found))
     button = act_button("Mark all as read", "read", edit=newest) if unread else None
