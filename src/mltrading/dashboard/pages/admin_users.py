@@ -77,7 +77,7 @@ def _row(user: UserInfo, actor: Actor, opened: str) -> Node:
     you = [el("span", " you", class_="muted")] if user.id == actor.id else []
     return el(
         "tr",
-        el("th", user.email, *you, *state, scope="row"),
+        el("th", user.email, *you, *state, scope="row", title=user.email),
         el("td", _roles(user)),
         el("td", user.issuer or ("password" if user.password else "unused link")),
         el("td", "yes" if user.second_factor else "no"),
