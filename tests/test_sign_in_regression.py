@@ -380,6 +380,27 @@ def test_an_administrator_sets_up_a_second_factor_and_makes_an_analyst_who_signs
     assert page.css("#overview-csv").get_dom_attribute("href").startswith("/export/overview.csv")
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious_in_account_and_administration_and_nothing_scrolls_sideways(
+    page: Page, place: Place, theme: str
+) -> None:
+    name = place.add("admin")
+    place.people.clock.moment = SystemClock().now()
+    secret = place.people.enrol(name)
+    session = place.people.sign_in(name, code=place.people.code(secret))
+    place.people.add(f"a.rather.long.name.that.nobody.has.{name}.{theme}", "viewer", None)
+    page.driver.add_cookie({"name": "theme", "value": theme})
+    page.driver.add_cookie({"name": "session", "value": session.token})
+    parts = [f"/admin{query}" for query in ("", f"?user={name}", "?tab=symbols", "?tab=features")]
+    for path in ("/account", *parts, "/admin?tab=audit"):
+        page.open(path, ready="#account-data h2, #admin-part h2")
+        assert not (found := axe.serious(page.driver)), f"{path}\n" + "\n".join(found)
+        for size in ((390, 844), (768, 1024), (1440, 900)):
+            page.resize(*size)
+            extra = "const e = document.documentElement; return e.scrollWidth - e.clientWidth"
+            assert page.js(extra) <= 0, (path, size)
+
+
 def test_a_code_is_asked_for_where_there_is_a_second_factor(page: Page, place: Place) -> None:
     name = place.add()
     place.people.clock.moment = SystemClock().now()

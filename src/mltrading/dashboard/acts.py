@@ -4,13 +4,21 @@ read here again. It comes from outside, so nothing of it is believed."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from dash import set_props
 from dash.exceptions import PreventUpdate
 
+from mltrading.dashboard.actor import current_actor
+from mltrading.dashboard.components import toast
 from mltrading.dashboard.markup import Node, el
+from mltrading.domain.access import Actor
 from mltrading.errors import InvalidView
+
+if TYPE_CHECKING:
+    from mltrading.services import Services
 
 MOST_VALUES = 20
 LONGEST_VALUE = 2_000
@@ -28,6 +36,24 @@ class Act:
         if name not in self.values:
             raise InvalidView(f"'{name}' is missing; reload the page and try again")
         return self.values[name]
+
+
+Drawn = TypeVar("Drawn")
+Doing = Callable[["Services", Actor, Act], "Drawn | None"]
+"""Does an act, says it, and gives what it drew beside the page as that is drawn anyway."""
+
+
+def perform(acts: Mapping[str, Doing[Drawn]], services: Services, data: Any) -> Drawn | None:
+    """Do what the store's data ask for; PreventUpdate where they hold no act."""
+    act = read_act(data)
+    if act.do not in acts:
+        raise InvalidView("the page asked for what it does not know; reload it and try again")
+    return acts[act.do](services, current_actor(), act)
+
+
+def say(text: str) -> None:
+    """A toast beside the answer."""
+    set_props("toast", {"children": toast(text)})
 
 
 def read_act(data: Any) -> Act:

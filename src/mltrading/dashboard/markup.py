@@ -7,6 +7,7 @@ text: the browser makes elements and text nodes of it, never HTML source.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 Node = str | list[Any]
@@ -25,6 +26,13 @@ def el(tag: str, *children: Node | None, **attributes: str | None) -> list[Any]:
         if value is not None
     }
     return [tag, named, *(child for child in children if child is not None)]
+
+
+def table(heads: Iterable[str], rows: Iterable[Node], id: str | None = None) -> list[Any]:
+    """A table in the frame that it scrolls in."""
+    head = el("tr", *(el("th", name, scope="col") for name in heads))
+    whole = el("table", el("thead", head), el("tbody", *rows), class_="table", id=id)
+    return el("div", whole, class_="table-wrap")
 
 
 def hidden(text: str) -> list[Any]:

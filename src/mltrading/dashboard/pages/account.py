@@ -6,7 +6,7 @@ Every button and form is an act (dashboard/acts.py); one callback does it and dr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html, set_props
@@ -14,15 +14,15 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from mltrading.dashboard.actor import current_actor
-from mltrading.dashboard.acts import Act, read_act
-from mltrading.dashboard.components import data, skeleton, toast
+from mltrading.dashboard.acts import Act, Doing, perform, say
+from mltrading.dashboard.components import data, skeleton
 from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.markup import Node
 from mltrading.dashboard.origin import current_origin
 from mltrading.dashboard.pages import account_parts as parts
 from mltrading.dashboard.registry import Page
 from mltrading.domain.access import Actor
-from mltrading.errors import Forbidden, InvalidPassword, InvalidView
+from mltrading.errors import Forbidden, InvalidPassword
 from mltrading.services.identity import Identity
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def register(app: Dash, services: Services) -> None:
     def show(address: Any, act: Any) -> dict[str, list[Node]]:
         if not isinstance(address, dict) or address.get("path") != PATH:
             raise PreventUpdate
-        actor, identity = current_actor(), _identity(services)
-        changed: dict[str, list[Node]] = {}
+        identity = _identity(services)
+        changed = None
         if ctx.triggered_id == "account-act":
-            changed = _perform(services, actor, read_act(act))
-        return {**_drawn(identity, actor), **changed}
+            changed = perform(ACTS, services, act)
+        return {**_drawn(identity, current_actor()), **(changed or {})}
 
 
 def _identity(services: Services) -> Identity:
@@ -87,16 +87,9 @@ def _drawn(identity: Identity, actor: Actor) -> dict[str, list[Node]]:
     }
 
 
-def _perform(services: Services, actor: Actor, act: Act) -> dict[str, list[Node]]:
-    """Do it, say it, and give what of the page is not as _drawn draws it."""
-    if act.do not in ACTS:
-        raise InvalidView("the page asked for what it does not know; reload it and try again")
-    return ACTS[act.do](services, actor, act) or {}
-
-
 def _end_session(services: Services, actor: Actor, act: Act) -> None:
     _identity(services).end_session(actor, act.value("session"), current_origin())
-    _said("That session has ended")
+    say("That session has ended")
 
 
 def _change_password(services: Services, actor: Actor, act: Act) -> None:
@@ -117,12 +110,12 @@ def _confirm_totp(services: Services, actor: Actor, act: Act) -> None:
     identity.confirm_totp(actor, secret, code, current_origin())
     if identity.needs_totp(actor):  # until now: the rest of the pages is open from here on
         _leave("/")
-    _said("From now on signing in asks for a code. Your other sessions have ended")
+    say("From now on signing in asks for a code. Your other sessions have ended")
 
 
 def _drop_totp(services: Services, actor: Actor, act: Act) -> None:
     _identity(services).drop_totp(actor, act.value("password"), current_origin())
-    _said("Signing in asks for the password alone now")
+    say("Signing in asks for the password alone now")
 
 
 def _export(services: Services, actor: Actor, act: Act) -> None:
@@ -130,11 +123,7 @@ def _export(services: Services, actor: Actor, act: Act) -> None:
     text = json.dumps(found, indent=2, ensure_ascii=False, default=str)
     file = {"content": text, "filename": "mltrading-my-data.json", "type": "application/json"}
     set_props("account-download", {"data": file})
-    _said("Your data are on their way to you")
-
-
-def _said(text: str) -> None:
-    set_props("toast", {"children": toast(text)})
+    say("Your data are on their way to you")
 
 
 def _leave(href: str) -> None:
@@ -142,8 +131,7 @@ def _leave(href: str) -> None:
     set_props("goto", {"data": {"href": href, "leave": True}})
 
 
-Doing = Callable[["Services", Actor, Act], "dict[str, list[Node]] | None"]
-ACTS: Mapping[str, Doing] = {
+ACTS: Mapping[str, Doing[dict[str, list[Node]]]] = {
     "end-session": _end_session,
     "change-password": _change_password,
     "begin-second-factor": _begin_totp,

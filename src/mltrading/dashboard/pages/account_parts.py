@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mltrading.dashboard.acts import act_button, act_form, text_field
-from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.markup import Node, el, table
 from mltrading.domain.access import Actor
 from mltrading.services.own_account import Profile, TotpSetup
 from mltrading.services.ports.identity import SessionInfo
@@ -44,26 +44,23 @@ def who(actor: Actor, profile: Profile, must_enrol: bool) -> list[Node]:
 
 
 def sessions(found: Sequence[SessionInfo]) -> list[Node]:
-    head = [el("th", name, scope="col") for name in ("Began", "Last seen", "From", "Browser", "")]
-    rows = [_session(one) for one in found]
     return [
         el("h2", "Sessions"),
         el("p", "A session ends after 30 minutes without use, and after 8 hours.", class_="muted"),
-        el(
-            "div",
-            el("table", el("thead", el("tr", *head)), el("tbody", *rows), class_="table"),
-            class_="table-wrap",
-        ),
+        session_table(found, lambda one: act_button("End", "end-session", session=one.id)),
     ]
 
 
-def _session(one: SessionInfo) -> Node:
-    end: Node = el("span", "this one", class_="muted")
-    if not one.current:
-        end = act_button("End", "end-session", session=one.id)
-    cells = (stamp(one.created_at), stamp(one.seen_at), one.address or "—")
-    browser = el("td", browser_name(one.browser), title=one.browser)
-    return el("tr", *(el("td", cell) for cell in cells), browser, el("td", end))
+def session_table(found: Sequence[SessionInfo], end: Callable[[SessionInfo], Node]) -> Node:
+    """Each with what ends it, but the one that asks."""
+
+    def row(one: SessionInfo) -> Node:
+        last = el("span", "this one", class_="muted") if one.current else end(one)
+        cells = (stamp(one.created_at), stamp(one.seen_at), one.address or "—")
+        browser = el("td", browser_name(one.browser), title=one.browser)
+        return el("tr", *(el("td", cell) for cell in cells), browser, el("td", last))
+
+    return table(("Began", "Last seen", "From", "Browser", ""), map(row, found))
 
 
 def password(profile: Profile) -> list[Node]:

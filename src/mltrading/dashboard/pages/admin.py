@@ -14,8 +14,7 @@ from dash import ClientsideFunction, Dash, Input, Output, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from mltrading.dashboard.actor import current_actor
-from mltrading.dashboard.acts import read_act
+from mltrading.dashboard.acts import Doing, perform
 from mltrading.dashboard.components import aria, data, patch_button, skeleton
 from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.markup import Node
@@ -27,7 +26,6 @@ from mltrading.dashboard.pages import (
 )
 from mltrading.dashboard.registry import Page
 from mltrading.domain.access import Permission
-from mltrading.errors import InvalidView
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -48,7 +46,11 @@ DRAWN: Mapping[str, Drawing] = {
     "features": admin_features.drawn,
     "audit": admin_audit.drawn,
 }
-ACTS = {**admin_users.ACTS, **admin_symbols.ACTS, **admin_audit.ACTS}
+ACTS: Mapping[str, Doing[list[Node]]] = {
+    **admin_users.ACTS,
+    **admin_symbols.ACTS,
+    **admin_audit.ACTS,
+}
 
 
 def layout(services: Services, search: str) -> Component:
@@ -85,10 +87,7 @@ def register(app: Dash, services: Services) -> None:
         query = _query(address.get("search"))
         once: list[Node] = []
         if ctx.triggered_id == "admin-act":
-            asked = read_act(act)
-            if asked.do not in ACTS:
-                raise InvalidView("the page asked for what it does not know; reload it")
-            once = ACTS[asked.do](services, current_actor(), asked) or []
+            once = perform(ACTS, services, act) or []
         parts = {"admin-once": once, "admin-part": DRAWN[_tab(query)](services, query)}
         return _tabs(query), parts
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from mltrading.dashboard.actor import current_actor
-from mltrading.dashboard.acts import Act, act_button, choice_field, query_form, text_field
+from mltrading.dashboard.acts import Act, Doing, act_button, choice_field, query_form, text_field
 from mltrading.dashboard.audit_query import read_query
-from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.markup import Node, el, table
 from mltrading.domain.access import Actor
 from mltrading.errors import InvalidView
 from mltrading.services.ports.audit import OUTCOMES, AuditEntry, AuditQuery
@@ -30,14 +30,12 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
         asked, wrong = AuditQuery(), str(error)
     page = services.audit.search(current_actor(), asked)
     rows = [_row(entry) for entry in page.entries]
-    head = el("thead", el("tr", *(el("th", name, scope="col") for name in HEADS)))
-    table = el("table", head, el("tbody", *rows), class_="table", id="audit-table")
     return [
         el("h2", "Audit trail"),
         _search(query),
         *([el("p", f"{wrong}; all rows are shown", class_="callout")] if wrong else []),
         el("div", *_tools(query), class_="button-row"),
-        el("div", table, class_="table-wrap"),
+        table(HEADS, rows, "audit-table"),
         *([] if rows else [el("p", "Nothing of that kind was recorded.", class_="muted")]),
         _pager(asked.page, page.more),
     ]
@@ -113,5 +111,4 @@ def _verify(services: Services, actor: Actor, act: Act) -> list[Node]:
     ]
 
 
-Doing = Callable[["Services", Actor, Act], "list[Node] | None"]
-ACTS: Mapping[str, Doing] = {"verify-audit": _verify}
+ACTS: Mapping[str, Doing[list[Node]]] = {"verify-audit": _verify}

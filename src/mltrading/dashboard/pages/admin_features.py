@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.markup import Node, el, table
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -15,14 +15,9 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
         el("tr", el("th", name, scope="row"), el("td", value), el("td", where))
         for name, value, where in services.in_force
     ]
-    head = el("thead", el("tr", *(el("th", n, scope="col") for n in ("Setting", "Value", "From"))))
     said = "What this process runs with. A change takes a release: nothing here is edited by click."
     return [
         el("h2", "In force"),
         el("p", said, class_="muted"),
-        el(
-            "div",
-            el("table", head, el("tbody", *rows), class_="table", id="features-table"),
-            class_="table-wrap",
-        ),
+        table(("Setting", "Value", "From"), rows, "features-table"),
     ]

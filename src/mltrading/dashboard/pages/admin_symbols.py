@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mltrading.dashboard.actor import current_actor
-from mltrading.dashboard.acts import Act, act_button, query_form, text_field
-from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.acts import Act, Doing, act_button, query_form, text_field
+from mltrading.dashboard.markup import Node, el, table
 from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Actor
 
@@ -34,8 +34,6 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
         )
         for symbol in found[:MOST_SHOWN]
     ]
-    names = ("Symbol", "Name", "Viewers", "")
-    head = el("thead", el("tr", *(el("th", name, scope="col") for name in names)))
     return [
         el("h2", "Shared symbols"),
         el(
@@ -45,15 +43,11 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
             class_="muted",
         ),
         query_form(
-            text_field("Symbol or name holds", "q", type="search", value=sought),
+            text_field("Symbol or name contains", "q", type="search", value=sought),
             submit="Find",
             tab="symbols",
         ),
-        el(
-            "div",
-            el("table", head, el("tbody", *rows), class_="table", id="symbols-table"),
-            class_="table-wrap",
-        ),
+        table(("Symbol", "Name", "Viewers", ""), rows, "symbols-table"),
     ]
 
 
@@ -71,5 +65,4 @@ def _unshare(services: Services, actor: Actor, act: Act) -> None:
     services.accounts.unshare(actor, act.value("code"), current_origin())
 
 
-Doing = Callable[["Services", Actor, Act], "list[Node] | None"]
-ACTS: Mapping[str, Doing] = {"share-symbol": _share, "unshare-symbol": _unshare}
+ACTS: Mapping[str, Doing[list[Node]]] = {"share-symbol": _share, "unshare-symbol": _unshare}

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-from dash import set_props
 
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.acts import (
     Act,
+    Doing,
     act_button,
     act_form,
     choice_field,
     query_form,
+    say,
     text_field,
 )
-from mltrading.dashboard.components import toast
-from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.markup import Node, el, table
 from mltrading.dashboard.origin import current_origin, own_address
-from mltrading.dashboard.pages.account_parts import browser_name, stamp
+from mltrading.dashboard.pages.account_parts import session_table, stamp
 from mltrading.domain.access import Actor, Role
 from mltrading.errors import InvalidAccount
 from mltrading.services.ports.identity import SessionInfo, UserInfo
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mltrading.services import Services
 
 MOST_SHOWN = 100
+HEADS = ("E-mail address", "Role", "Signs in by", "Second factor", "Last seen", "Sessions", "")
 ROLES = {
     Role.VIEWER: "viewer: sees what is shared, exports nothing",
     Role.ANALYST: "analyst: sees and exports all",
@@ -50,11 +50,11 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
         _adding(),
         el("h2", "Users"),
         query_form(
-            text_field("E-mail address holds", "q", type="search", value=query.get("q", "")),
+            text_field("E-mail address contains", "q", type="search", value=query.get("q", "")),
             submit="Find",
         ),
         el("p", _counted(len(found), len(users)), class_="muted"),
-        _table(rows) if rows else el("p", "Nobody yet.", class_="muted"),
+        table(HEADS, rows, "users-table") if rows else el("p", "Nobody yet.", class_="muted"),
     ]
 
 
@@ -72,21 +72,14 @@ def _adding() -> Node:
     )
 
 
-def _table(rows: list[Node]) -> Node:
-    names = ("E-mail address", "Role", "Signs in by", "Second factor", "Last seen", "Sessions", "")
-    head = el("thead", el("tr", *(el("th", name, scope="col") for name in names)))
-    table = el("table", head, el("tbody", *rows), class_="table", id="users-table")
-    return el("div", table, class_="table-wrap")
-
-
 def _row(user: UserInfo, actor: Actor, opened: str) -> Node:
     state = [el("span", " disabled", class_="mark mark-stale")] if user.disabled else []
     you = [el("span", " you", class_="muted")] if user.id == actor.id else []
     return el(
         "tr",
-        el("th", user.email, *you, *state, scope="row"),
+        el("th", user.email, *you, *state, scope="row", title=user.email),
         el("td", _roles(user)),
-        el("td", user.issuer or ("password" if user.password else "a link that is not used yet")),
+        el("td", user.issuer or ("password" if user.password else "unused link")),
         el("td", "yes" if user.second_factor else "no"),
         el("td", stamp(user.seen_at) if user.seen_at else "—"),
         el("td", _sessions_link(user, opened)),
@@ -143,19 +136,12 @@ def _actions(user: UserInfo) -> Node:
 
 
 def _opened(sessions: list[SessionInfo], user: UserInfo) -> Node:
-    rows = [
-        el(
-            "tr",
-            el("td", stamp(one.created_at)),
-            el("td", stamp(one.seen_at)),
-            el("td", one.address or "—"),
-            el("td", browser_name(one.browser)),
-            el("td", act_button("End", "end-user-session", user=user.id, session=one.id)),
-        )
-        for one in sessions
-    ]
+    def end(one: SessionInfo) -> Node:
+        return act_button("End", "end-user-session", user=user.id, session=one.id)
+
+    shown = session_table(sessions, end)
     end_all = act_button("End all", "end-user-sessions", user=user.id)
-    return el("tr", el("td", el("table", el("tbody", *rows), class_="table"), end_all, colspan="7"))
+    return el("tr", el("td", shown, end_all, class_="opened", colspan=str(len(HEADS))))
 
 
 def _add(services: Services, actor: Actor, act: Act) -> list[Node]:
@@ -186,12 +172,12 @@ def _reset(services: Services, actor: Actor, act: Act) -> list[Node]:
 def _end(services: Services, actor: Actor, act: Act) -> None:
     session = act.values.get("session")
     ended = services.accounts.end_sessions(actor, act.value("user"), current_origin(), session)
-    set_props("toast", {"children": toast(f"{ended} ended")})
+    say(f"{ended} ended")
 
 
 def _erase(services: Services, actor: Actor, act: Act) -> None:
     services.privacy.erase(actor, act.value("user"), current_origin())
-    set_props("toast", {"children": toast("The account is erased")})
+    say("The account is erased")
 
 
 def _role(name: str) -> Role:
@@ -214,8 +200,7 @@ def _link(said: str, token: str) -> list[Node]:
     ]
 
 
-Doing = Callable[["Services", Actor, Act], "list[Node] | None"]
-ACTS: Mapping[str, Doing] = {
+ACTS: Mapping[str, Doing[list[Node]]] = {
     "add-user": _add,
     "set-role": _set_role,
     "disable-user": _disable,
