@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = [
     "tests.database_fixtures",
@@ -12,6 +13,10 @@ pytest_plugins = [
     "tests.fault_table",
     "tests.promises",
 ]
+
+# How long an example takes tells of the machine and of who else is on it, not of our code.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
