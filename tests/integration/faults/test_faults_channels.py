@@ -38,6 +38,7 @@ PACED = HURRIED.replace(
 """The program with pauses that can be told apart: a quarter of ours."""
 
 
+@pytest.mark.faults
 def test_fault_12_slack_that_fails_is_tried_again_and_delays_nobody(
     database: Database, database_url: str, tmp_path: Path, figure: Figure
 ) -> None:
@@ -110,6 +111,7 @@ def test_fault_13_what_pagerduty_refuses_for_good_is_dead_audited_and_told_elsew
     figure(f"answers {sent}: dead after {len(sent)} attempts, audited, Slack told")
 
 
+@pytest.mark.faults
 def test_fault_14_mail_is_kept_for_a_day_while_its_server_is_down_or_refuses(
     database: Database, database_url: str, sql: Sql, tmp_path: Path, figure: Figure
 ) -> None:

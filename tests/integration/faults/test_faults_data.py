@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.fault_table import Figure
 from tests.integration.faults.place import Place, command
 from tests.visitors import CALLBACK, HEADER, LiveVisitor
@@ -63,6 +65,7 @@ def nonsense(good: bytes) -> Iterator[tuple[str, bytes]]:
     yield "aapl.parquet", b"PAR1" + good
 
 
+@pytest.mark.faults
 def test_fault_19_what_is_no_data_leaves_the_last_good_marked_stale(
     place: Place, tmp_path: Path, figure: Figure
 ) -> None:
@@ -169,6 +172,7 @@ def peak_of(folder: Path, file: Path, url: str) -> tuple[int, int]:
     return process.returncode, usage.ru_maxrss * 1024
 
 
+@pytest.mark.faults
 def test_fault_20_a_file_that_unpacks_without_end_is_given_up(
     database_url: str, tmp_path: Path, figure: Figure
 ) -> None:

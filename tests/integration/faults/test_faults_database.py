@@ -24,7 +24,7 @@ SYMBOLS = "symbols IN ACCESS EXCLUSIVE MODE"
 REPEATED = "mltrading_database_reads_repeated_total"
 HEALTHY_SECONDS = 5.0
 LONGEST_ANSWER_SECONDS = 25.0
-SLACK_SECONDS = 0.5  # for a busy machine to begin and to answer
+SLACK_SECONDS = 1.0  # for a busy machine to begin and to answer
 SLOTS = DATABASE_SLOTS * WEB_WORKERS
 
 

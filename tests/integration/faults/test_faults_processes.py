@@ -39,6 +39,7 @@ rules:
 MEGABYTE = 1 << 20
 
 
+@pytest.mark.faults
 def test_fault_01_without_its_database_it_boots_and_migrates_when_that_comes(
     tmp_path: Path, binaries: Path | None, figure: Figure
 ) -> None:
@@ -174,6 +175,7 @@ def false_clock(file: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.faults
 def test_fault_09_a_clock_that_jumps_signs_nobody_out_and_alerts_nobody(
     tmp_path: Path, binaries: Path | None, figure: Figure
 ) -> None:
@@ -221,6 +223,7 @@ def hours_off(place: Place, jump: str) -> bool:
 MESSAGES = 24
 
 
+@pytest.mark.faults
 def test_fault_10_a_killed_worker_loses_no_alert(
     database: Database, database_url: str, tmp_path: Path, figure: Figure
 ) -> None:
