@@ -28,7 +28,7 @@ endif
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
 	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
-	@echo 'make test-faults  what is killed, stopped and waited for, with figures'
+	@echo 'make test-faults  the 25 injections: what is killed, stopped and waited for, with figures'
 	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
 	@echo 'make unit, make regression BROWSER=firefox, make matrix-row PG=16 BROWSER=firefox  its parts'
 	@echo 'make test-deployed URL=https://...  the integration tests of a release that runs there'
@@ -84,9 +84,11 @@ else
 		--durations=10
 endif
 
-# What is killed, stopped and waited for: minutes, and figures. One after another, because they time.
+# The 25 injections, and what takes long because something is killed, stopped or waited for; ends with
+# a table of figures. A file is one worker's: its tests share servers.
 test-faults: $(DEV_STAMP)
-	$(PYTEST) -q -s -m faults --ignore=tests/test_delivery --durations=10
+	@$(BIN)/python -m tools.setup_tests
+	$(PYTEST) -q -n 2 --dist loadfile -k faults tests/integration --durations=10
 
 test-delivery: $(DEV_STAMP) $(TOOLS_STAMP)
 	@$(BIN)/python -m tools.setup_tests

@@ -154,10 +154,13 @@ def environment(folder: Path, database_url: str, alerting: str, **more: str) -> 
 
 
 class Worker:
-    """One process, with a log that is shown when a test fails."""
+    """One process, with a log that is shown when a test fails. `text` is what runs in it, where it
+    is hurried."""
 
-    def __init__(self, env: dict[str, str], log: Path, *, hurried: bool = True) -> None:
-        program = ["-c", HURRIED] if hurried else ["-m", "mltrading"]
+    def __init__(
+        self, env: dict[str, str], log: Path, *, hurried: bool = True, text: str = HURRIED
+    ) -> None:
+        program = ["-c", text] if hurried else ["-m", "mltrading"]
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -187,8 +190,10 @@ class Worker:
 
 
 @contextmanager
-def working(env: dict[str, str], log: Path, *, hurried: bool = True) -> Iterator[Worker]:
-    worker = Worker(env, log, hurried=hurried)
+def working(
+    env: dict[str, str], log: Path, *, hurried: bool = True, text: str = HURRIED
+) -> Iterator[Worker]:
+    worker = Worker(env, log, hurried=hurried, text=text)
     try:
         yield worker
     except BaseException:

@@ -29,6 +29,7 @@ class Answer:
     props: Mapping[str, Mapping[str, Any]]
     side: Mapping[str, Mapping[str, Any]]
     text: str
+    headers: Mapping[str, str]
 
     def __getitem__(self, output: str) -> Any:
         """`answer["page.children"]`."""
@@ -124,5 +125,12 @@ def _outputs(output: str) -> object:
 
 def _answer(response: TestResponse) -> Answer:
     text = response.get_data(as_text=True)
-    body = json.loads(text) if response.status_code == 200 else {}
-    return Answer(response.status_code, body.get("response", {}), body.get("sideUpdate", {}), text)
+    told = response.status_code == 200 or "X-Outage" in response.headers
+    body = json.loads(text) if told else {}
+    return Answer(
+        response.status_code,
+        body.get("response", {}),
+        body.get("sideUpdate", {}),
+        text,
+        response.headers,
+    )

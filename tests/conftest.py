@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.browser_fixtures",
     "tests.live_fixtures",
     "tests.redis_fixtures",
+    "tests.fault_table",
     "tests.promises",
 ]

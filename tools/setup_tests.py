@@ -1,5 +1,5 @@
-"""Get what the tests need besides Python packages: two browsers, a Redis server, the accessibility
-rules, and the programs that judge files for Prometheus.
+"""Get what the tests need besides Python packages: two browsers, a Redis server, a false clock, the
+accessibility rules, and the programs that judge files for Prometheus.
 
 `python -m tools.setup_tests`. On Debian and Ubuntu the programs are installed with apt, as root or
 (on a machine of CI) by sudo; elsewhere what is missing is named, and with CI set that is an error.
@@ -21,7 +21,9 @@ PACKAGES = {
     "chromium": ["chromium", "chromium-driver"],
     "firefox": ["firefox-esr"],
     "redis": ["redis-server"],
+    "faketime": ["faketime"],
 }
+PROGRAMS = {"redis": "redis-server", "faketime": "faketime"}
 
 
 def main() -> None:
@@ -55,9 +57,10 @@ def _missing(name: str) -> str | None:
     """What has to be installed, with the command; None where it is there."""
     if name in BROWSERS:
         return missing(name)
-    if shutil.which("redis-server"):
+    program = PROGRAMS[name]
+    if shutil.which(program):
         return None
-    return "redis-server is missing; on Debian or Ubuntu: apt-get install redis-server"
+    return f"{program} is missing; on Debian or Ubuntu: apt-get install {program}"
 
 
 def _become_root() -> list[str] | None:

@@ -56,7 +56,7 @@ from mltrading.services.ports.privacy import Confirmation
 from mltrading.services.privacy import Privacy
 from mltrading.services.reading import MarketReader
 from mltrading.services.retention import Retainer, RetentionJob
-from mltrading.settings import WEB_WORKERS, Settings
+from mltrading.settings import DATABASE_SLOTS, WEB_WORKERS, Settings
 from mltrading.utils.clock import Clock, SystemClock
 
 
@@ -153,7 +153,8 @@ def build_provider(settings: Settings, clock: Clock) -> OpenIdConnect | None:
 def create_app(settings: Settings, url: str) -> Dash:
     """The dashboard over the database at `url`, ready for several threads and for forking."""
     # At busy moments a pool doubles, so each worker keeps half of its share.
-    database = Database(url, max(1, settings.connection_pool // (2 * WEB_WORKERS)))
+    kept = max(1, settings.connection_pool // (2 * WEB_WORKERS))
+    database = Database(url, kept, slots=DATABASE_SLOTS)
     own = own_database(url)
     services = build_services(settings, url, database, own)
     limiter = build_limiter(settings, database)

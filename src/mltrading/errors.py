@@ -15,6 +15,18 @@ class DatabaseUnavailable(MLTradingError):
     """The database can not be reached or went away; trying again later may help."""
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """As many as may use the database at once do so; it may be well."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database answers and takes no changes: a standby, or one that was set to that."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full; what is stored can be read."""
+
+
 class UnknownSymbol(MLTradingError):
     """No symbol of that code is stored (or may be seen); `nearest` is the code most like it, ""
     where none is."""

@@ -48,10 +48,11 @@
     mlt.toast("Your session has ended.", "error", mlt.part("A", link));
   }
 
-  /* The toast, the banner and the interval that asks until the database is back (edge.py); where
-     the banner stands already, all is said. */
+  /* The toast, the banner and the interval that asks until the database is back (edge.py). Where
+     the banner of one that is away stands already, all is said. */
   async function outage(answer) {
-    if (document.querySelector("#banner .banner")) return unchanged();
+    const away = ["database", "busy"].includes(answer.headers.get("X-Outage"));
+    if (away && document.querySelector("#banner .banner-error")) return unchanged();
     const headers = { "Content-Type": "application/json" };
     return new Response(await answer.text(), { status: 200, headers });
   }

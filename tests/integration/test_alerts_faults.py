@@ -14,6 +14,7 @@ from mltrading.adapters.spool_file import SpoolFile
 from tests.alert_workers import Receiver, environment, receiving, working
 from tests.database_fixtures import execute
 from tests.postgres_server import Server
+from tests.promises import Promise
 from tests.test_delivery.scripted_server import Reply, scripted
 from tests.waiting import wait_until
 
@@ -76,7 +77,9 @@ def outage(tmp_path: Path, binaries: Path | None) -> Iterator[Outage]:
 BOTH = (["DatabaseDown", "end of DatabaseDown"], ["trigger", "resolve"])
 
 
-def test_with_the_real_pauses_an_outage_pages_within_30_s_and_ends_once(outage: Outage) -> None:
+def test_with_the_real_pauses_an_outage_pages_within_30_s_and_ends_once(
+    outage: Outage, promise: Promise
+) -> None:
     with working(outage.env, outage.log, hurried=False):
         wait_until(outage.evaluated, "it evaluates")
         outage.server.stop()
@@ -94,7 +97,7 @@ def test_with_the_real_pauses_an_outage_pages_within_30_s_and_ends_once(outage: 
             == [(4,)],
             "the outbox knows all four",
         )
-    print(f"\ndatabase stopped: paged after {paged:.1f} s; back: ended after {ended:.1f} s")
+    promise(f"database stopped: paged after {paged:.1f} s; back: ended after {ended:.1f} s")
     assert paged <= 30
     assert outage.told() == BOTH
     assert len({one["dedup_key"] for one in outage.pager.taken()}) == 1

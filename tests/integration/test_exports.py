@@ -119,7 +119,11 @@ def test_a_lost_database_is_said_so() -> None:
     lost: Any = Lost()
     server.register_blueprint(exports_blueprint(lost, lost, Features()))
     answer = server.test_client().get("/export/overview.csv")
-    assert (answer.status_code, answer.text) == (503, "the database does not answer\n")
+    assert (answer.status_code, answer.text) == (
+        503,
+        "the database does not answer; try again in a moment\n",
+    )
+    assert answer.headers["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("address", FILES)

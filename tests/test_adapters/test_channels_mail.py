@@ -113,7 +113,7 @@ def test_a_server_without_login_is_told_apart() -> None:
         ("MAIL", "451 later", Outcome("retry", "the server refused: 451 later")),
         ("MAIL", "550 unknown", Outcome("dead", "the server refused: 550 unknown")),
         ("RCPT", "450 greylisted", Outcome("retry", "the recipient was refused: 450 greylisted")),
-        ("RCPT", "550 nobody", Outcome("dead", "the recipient was refused: 550 nobody")),
+        ("RCPT", "550 nobody", Outcome("retry", "the recipient was refused: 550 nobody")),
         ("DATA", "452 full", Outcome("retry", "the server refused: 452 full")),
         ("BODY", "554 spam", Outcome("dead", "the server refused: 554 spam")),
         ("BODY", CUT, Outcome("retry", "the connection failed (SMTPServerDisconnected)")),

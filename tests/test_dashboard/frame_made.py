@@ -18,6 +18,7 @@ from mltrading.domain.view import OverviewQuery
 from mltrading.errors import DatabaseUnavailable
 from mltrading.services import Services
 from mltrading.services.market import GroupCount, Overview, OverviewRow
+from mltrading.services.ports import DatabaseState
 from mltrading.services.ports.audit import AuditEvent
 from mltrading.services.ports.limits import RateLimiter, Taken
 from tests.callback_client import CallbackClient
@@ -41,6 +42,16 @@ class Features:
     advanced_charts: bool = True
     comparison_mode: bool = True
     test_mode: bool = True
+
+
+@dataclass
+class Health:
+    """What is known of the database."""
+
+    state: DatabaseState = DatabaseState.OK
+
+    def database(self) -> DatabaseState:
+        return self.state
 
 
 def make_row(code: str, **changes: Any) -> OverviewRow:
@@ -128,12 +139,13 @@ def make_dashboard(
     limiter: RateLimiter | None = None,
     trail: Trail | None = None,
     advanced: bool = True,
+    health: Health | None = None,
 ) -> Dash:
     """A dashboard over `market`, ready to be asked over HTTP."""
     services: Any = Services(
         market=market,  # type: ignore[arg-type]
         exports=None,  # type: ignore[arg-type]  # pages link to it and ask it nothing
-        health=None,  # type: ignore[arg-type]  # no page asks for it
+        health=health or Health(),  # type: ignore[arg-type]
         identity=identity,  # type: ignore[arg-type]
         accounts=None,  # type: ignore[arg-type]
         audit=None,  # type: ignore[arg-type]

@@ -12,18 +12,26 @@ import pytest
 from dash import Dash, Input, Output
 from flask import g
 
-from mltrading.dashboard import components, frame, registry, routing
+from mltrading.dashboard import components, edge, frame, registry, routing
 from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.pages import PAGES
 from mltrading.domain.access import Actor, Role
 from mltrading.domain.calendar import Calendars
-from mltrading.errors import InvalidView
+from mltrading.errors import (
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    InvalidView,
+)
+from mltrading.services.ports import DatabaseState
 from tests.callback_client import CallbackClient
 from tests.factories import make_symbol
 from tests.test_dashboard.frame_made import (
     EVIL_CODE,
     EVIL_NAME,
     FixedClock,
+    Health,
     Market,
     make_client,
     make_dashboard,
@@ -36,8 +44,13 @@ def market() -> Market:
 
 
 @pytest.fixture
-def client(market: Market) -> CallbackClient:
-    return CallbackClient(make_dashboard(market).server)
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def client(market: Market, health: Health) -> CallbackClient:
+    return CallbackClient(make_dashboard(market, health=health).server)
 
 
 def at(path: str, search: str = "", n: int = 1) -> dict[str, Any]:
@@ -213,10 +226,37 @@ def test_lost_database_is_announced_and_retried(market: Market, client: Callback
     assert "database does not answer" in json.dumps(answer.side["banner"])
     assert answer.side["outage"] == {"disabled": False}
     assert answer.props == {}
+    assert answer.status == 503
 
 
-def retry(client: CallbackClient, tries: Any) -> Any:
-    return client.fire("outage.disabled", "outage.n_intervals", **{"outage.n_intervals": tries})
+@pytest.mark.parametrize(
+    ("error", "name", "toast", "banner"),
+    [
+        (DatabaseBusy("all are busy"), "busy", "database is busy", "database is busy"),
+        (DatabaseReadOnly("no"), "read-only", "nothing was saved", "nothing is saved"),
+        (DatabaseFull("no"), "full", "disk of the database is full", ""),
+    ],
+)
+def test_what_ails_the_database_is_told_by_status_toast_and_banner(
+    market: Market,
+    client: CallbackClient,
+    error: DatabaseUnavailable,
+    name: str,
+    toast: str,
+    banner: str,
+) -> None:
+    market.broken = error
+    answer = search(client, "search-text", "symbol-options.children", {"text": "a", "n": 1})
+    assert answer.status == 503
+    assert (answer.headers["X-Outage"], answer.headers["Retry-After"]) == (name, "2")
+    assert toast in json.dumps(answer.side["toast"])
+    assert banner in json.dumps(answer.side.get("banner", ""))
+    assert ("outage" in answer.side) == bool(banner)  # the page asks again while a banner stands
+
+
+def retry(client: CallbackClient, tries: Any, banner: Any = None) -> Any:
+    values = {"outage.n_intervals": tries, "banner.children": banner}
+    return client.fire("outage.disabled", "outage.n_intervals", **values)
 
 
 def test_retry_stays_silent_until_the_database_answers(
@@ -230,6 +270,36 @@ def test_retry_stays_silent_until_the_database_answers(
     assert answer["outage.disabled"] is True
     assert answer["banner.children"] is None
     assert answer["goto.data"] == {"ask": True, "n": 2}
+
+
+READ_ONLY = json.loads(json.dumps(edge.banner(edge.READ_ONLY).to_plotly_json()))
+
+
+def test_a_banner_of_no_changes_stays_until_there_are_some(
+    market: Market, health: Health, client: CallbackClient
+) -> None:
+    health.state = DatabaseState.READ_ONLY
+    answer = retry(client, 1)  # it was away before
+    assert "nothing is saved" in json.dumps(answer["banner.children"])
+    assert answer["goto.data"] == {"ask": True, "n": 1}
+    assert "disabled" not in answer.props.get("outage", {})
+    assert retry(client, 2, READ_ONLY).unchanged
+    health.state = DatabaseState.OK
+    answer = retry(client, 3, READ_ONLY)
+    assert (answer["banner.children"], answer["outage.disabled"]) == (None, True)
+    assert "takes changes again" in json.dumps(answer["toast.children"])
+
+
+def test_a_page_that_is_loaded_while_nothing_is_saved_says_so(
+    market: Market, health: Health
+) -> None:
+    def shown() -> str:
+        return make_dashboard(market, health=health).server.test_client().get("/_dash-layout").text
+
+    assert "nothing is saved" not in shown()
+    health.state = DatabaseState.READ_ONLY
+    assert "nothing is saved" in shown()
+    assert market.asked == []
 
 
 @pytest.mark.parametrize("tries", [None, 0])

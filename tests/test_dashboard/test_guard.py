@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from dash import Input, Output
+from itsdangerous import TimestampSigner
 
 from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.guard.complete import refuse_unguarded
@@ -291,6 +293,17 @@ def test_where_nobody_signs_in_nothing_is_asked_or_counted() -> None:
     client = CallbackClient(place.server)
     assert client.fire(OVERVIEW, "address.data", **ADDRESS).status == 200
     assert (place.identity.asked, place.limiter.taken) == (0, {})
+
+
+def test_a_clock_that_was_set_back_forges_no_token(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flask calls a cookie forged that was signed later than now."""
+    with monkeypatch.context() as ahead:
+        ahead.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) + 7200)
+        visitor = signed_in(place, "vera")
+        body, headers = asked(visitor), visitor.headers()
+    assert visitor.http.post(CALLBACK, json=body, headers=headers).status_code == 200
 
 
 # -- the database is away -------------------------------------------------------------------------

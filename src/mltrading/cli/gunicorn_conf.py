@@ -18,7 +18,7 @@ from gunicorn.glogging import Logger
 from mltrading.cli.exposure import refuse_open
 from mltrading.cli.start import level_of
 from mltrading.errors import ConfigurationError, MLTradingError
-from mltrading.settings import WEB_WORKERS, Settings, load_settings
+from mltrading.settings import WEB_THREADS, WEB_WORKERS, Settings, load_settings
 from mltrading.utils import logs
 from mltrading.utils.text import one_line
 
@@ -34,7 +34,7 @@ def _level() -> str:
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8050'}"
 worker_class = "gthread"  # a slow query occupies one thread, and the others go on answering
 workers = WEB_WORKERS
-threads = 4
+threads = WEB_THREADS
 preload_app = True  # one import for all workers, whose memory is shared until written
 timeout = 60
 graceful_timeout = 25  # platforms kill after 30 s

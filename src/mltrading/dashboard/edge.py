@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,14 @@ from flask import current_app, g
 
 from mltrading.dashboard.components import toast
 from mltrading.domain.access import Actor, Permission
-from mltrading.errors import DatabaseUnavailable, Forbidden, MLTradingError
+from mltrading.errors import (
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    Forbidden,
+    MLTradingError,
+)
 from mltrading.utils.context import current, error_id
 
 log = logging.getLogger(__name__)
@@ -26,6 +34,7 @@ def on_error(error: Exception) -> None:
     Called by Dash with every exception but PreventUpdate; returns nothing, so no output changes.
     """
     if isinstance(error, DatabaseUnavailable):
+        g.outage = error  # the answer's status tells it (guard/answers.py)
         for component, props in outage_update(error).items():
             set_props(component, props)
     elif isinstance(error, MLTradingError):
@@ -56,22 +65,72 @@ def _note(failure: str) -> str:
     return error_id()
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What a page says of a failing database. `name` is for the header X-Outage; a toast of `fact`
+    and `then` follows the deed; `banner` stands while it lasts, and where there is one the page
+    asks again until it is over."""
+
+    name: str
+    fact: str
+    then: str
+    banner: str = ""
+    kind: str = "error"
+
+    @property
+    def toast(self) -> str:
+        return f"{self.fact[0].upper()}{self.fact[1:]}. {self.then}"
+
+    @property
+    def line(self) -> str:
+        """The same for a reader that asks not by itself."""
+        return f"{self.fact}; try again in a moment"
+
+
+AWAY = Outage(
+    "database",
+    "the database does not answer",
+    "Your view is kept; retrying.",
+    "The database does not answer. What you see may be old; the page comes back by itself.",
+)
+BUSY = Outage(
+    "busy",
+    "the database is busy",
+    "Your view is kept; retrying.",
+    "The database is busy. What you see may be old; the page comes back by itself.",
+)
+READ_ONLY = Outage(
+    "read-only",
+    "the database takes no changes at present: nothing was saved",
+    "Try again later.",
+    "The database takes no changes at present. Everything can be looked at, nothing is saved.",
+    "warning",
+)
+FULL = Outage("full", "the disk of the database is full: nothing was saved", "Try again later.")
+_OUTAGES: tuple[tuple[type[DatabaseUnavailable], Outage], ...] = (
+    (DatabaseBusy, BUSY),
+    (DatabaseReadOnly, READ_ONLY),
+    (DatabaseFull, FULL),
+    (DatabaseUnavailable, AWAY),
+)
+
+
+def outage_of(error: DatabaseUnavailable) -> Outage:
+    return next(outage for kind, outage in _OUTAGES if isinstance(error, kind))
+
+
 def outage_update(error: DatabaseUnavailable) -> dict[str, dict[str, Any]]:
-    """The properties that change when the database is away, by component: a toast, the banner, and
+    """The properties that change when the database fails, by component: a toast, the banner, and
     the interval by which the page comes back (routing.py)."""
     number = _note("outage")
     log.warning("database unavailable, id %s: %s", number, error)
-    text = f"The database does not answer. Your view is kept; retrying. Error id {number}"
-    return {
-        "toast": {"children": toast(text, "error")},
-        "banner": {"children": outage_banner()},
-        "outage": {"disabled": False},
-    }
+    outage = outage_of(error)
+    told = {"toast": {"children": toast(f"{outage.toast} Error id {number}", "error")}}
+    if not outage.banner:
+        return told
+    return {**told, "banner": {"children": banner(outage)}, "outage": {"disabled": False}}
 
 
-def outage_banner() -> html.Div:
-    """The line under the top bar while the database is away."""
-    return html.Div(
-        "The database does not answer. What you see may be old; the page comes back by itself.",
-        className="banner banner-error",
-    )
+def banner(outage: Outage) -> html.Div:
+    """The line under the top bar while the database fails."""
+    return html.Div(outage.banner, className=f"banner banner-{outage.kind}")

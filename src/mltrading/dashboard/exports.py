@@ -14,6 +14,7 @@ from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.audit_query import read_query
 from mltrading.dashboard.components import visually_hidden
 from mltrading.dashboard.features import read_chart
+from mltrading.dashboard.guard.answers import outage
 from mltrading.dashboard.origin import current_origin
 from mltrading.domain.access import Permission
 from mltrading.domain.view import ChartView, CompareView, OverviewQuery
@@ -41,7 +42,6 @@ _STATUS: dict[type[MLTradingError], int] = {
     InvalidView: 400,
     Forbidden: 403,
     UnknownSymbol: 404,
-    DatabaseUnavailable: 503,
 }
 
 
@@ -126,6 +126,8 @@ def _file(export: Export) -> Response:
 
 
 def _refused(error: MLTradingError) -> Response:
+    if isinstance(error, DatabaseUnavailable):
+        return _private(outage(error))
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     return _private(Response(f"{one_line(str(error))}\n", status, mimetype="text/plain"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from mltrading.dashboard import edge
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, icon, visually_hidden
 from mltrading.dashboard.registry import Key, Page, on
@@ -35,16 +36,18 @@ KEYS = (
 def layout(pages: tuple[Page, ...], services: Services, *, sign_in: bool = False) -> Component:
     """The whole document at start; the router fills `page`. The navigation shows what the actor
     has a right to; where nobody has to sign in, the frame says so."""
-    actor = current_actor()
+    actor, read_only = current_actor(), services.health.database().read_only
     mine = tuple(page for page in pages if page.in_nav and page.open_to(actor))
+    banner = edge.banner(edge.READ_ONLY) if read_only else None
     return html.Div(
         [
             html.A("Skip to content", href="#page", className="skip-link"),
             *_stores(services),
+            dcc.Interval(id="outage", interval=RETRY_MILLISECONDS, disabled=not read_only),
             _rail(mine),
             _top_bar(mine, [user_menu(actor) if sign_in else _nobody_signs_in()]),
             html.Div(
-                [html.Div(id="banner", role="alert"), html.Main(id="page", tabIndex="-1")],
+                [html.Div(banner, id="banner", role="alert"), html.Main(id="page", tabIndex="-1")],
                 id="body",
             ),
             html.Div(id="toast", role="status", **aria(live="polite")),
@@ -71,7 +74,6 @@ def _stores(services: Services) -> list[Component]:
         ),
         dcc.Store(id="market-hours", data=market_hours(services)),
         dcc.Store(id="compare-basket", storage_type="session"),
-        dcc.Interval(id="outage", interval=RETRY_MILLISECONDS, disabled=True),
     ]
 
 

@@ -9,7 +9,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from mltrading.dashboard import forbidden, not_found, registry
+from mltrading.dashboard import edge, forbidden, not_found, registry
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import aria, data, simulated_mark, toast
 from mltrading.dashboard.frame import MAX_SEARCH
@@ -140,11 +140,12 @@ def _register_retry(app: Dash, services: Services) -> None:
         Output("toast", "children"),
         Output("goto", "data"),
         Input("outage", "n_intervals"),
+        State("banner", "children"),
         prevent_initial_call=True,
     )
     @guarded(Access.SIGNED_IN)
-    def retry(tries: Any) -> tuple[bool, None, list[Component], dict[str, Any]]:
-        """While the database is away (edge.py started the interval): ask, and come back."""
+    def retry(tries: Any, banner: Any) -> tuple[Any, Any, list[Component], dict[str, Any]]:
+        """While the database fails (edge.py started the interval): ask, and come back."""
         if not isinstance(tries, int) or tries < 1:
             raise PreventUpdate
         try:
@@ -153,4 +154,17 @@ def _register_retry(app: Dash, services: Services) -> None:
             raise PreventUpdate from None  # the banner already says so
         except Forbidden:
             pass  # the guard has read the session, so the database answers
-        return True, None, toast("The database answers again"), {"ask": True, "n": tries}
+        ask = {"ask": True, "n": tries}
+        saves = not services.health.database().read_only
+        if saves:
+            said = "takes changes" if _is_read_only(banner) else "answers"
+            return True, None, toast(f"The database {said} again"), ask
+        if _is_read_only(banner):
+            raise PreventUpdate
+        return no_update, edge.banner(edge.READ_ONLY), toast("The database answers again"), ask
+
+
+def _is_read_only(banner: Any) -> bool:
+    """Whether that is the banner which the page shows."""
+    props = banner.get("props") if isinstance(banner, dict) else None
+    return isinstance(props, dict) and props.get("children") == edge.READ_ONLY.banner

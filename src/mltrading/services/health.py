@@ -77,19 +77,20 @@ class Health:
         return HealthReport(
             timestamp=self._clock.now(),
             checks={
-                "database": "ok" if state.answers else state.value,
+                "database": "ok" if state.answers and not state.read_only else state.value,
                 "external_apis": "not_configured",
             },
             error=None if state.answers else state.value,
         )
 
     def ready(self) -> HealthReport:
-        """Ready means healthy, with the schema that this program needs."""
+        """Ready means healthy, with the schema that this program needs. Where the database takes no
+        changes pages are shown all the same, so that is ready too."""
         state = self.database()
         return HealthReport(
             timestamp=self._clock.now(),
             checks={"database": state.value},
-            error=None if state is DatabaseState.OK else state.value,
+            error=None if state.current else state.value,
         )
 
     def database(self) -> DatabaseState:

@@ -50,7 +50,7 @@ def _columns(key: tuple[str, ...]) -> Iterator[str]:
         yield from _columns_of_request(labels[0], int(labels[2]))
     elif family == measures.CALLBACKS:
         yield "callbacks"
-        if labels[1] in FAILED:
+        if labels[1] == "error":  # an outage is a 503, and counted as that
             yield "callback_errors"
     elif family == measures.DATABASE_FAILURES and labels[0] in LOST:
         yield "database_failures"

@@ -99,7 +99,7 @@ class Vitals:
             state,
             self._health.response_seconds if state.answers else nan,
             self._machine.read(),
-            self._stored() if state is DatabaseState.OK else None,
+            self._stored() if state.current else None,
         )
 
     def _stored(self) -> Stored | None:

@@ -43,7 +43,11 @@ __all__ = [
 
 PREFIX = "MLTRADING_"
 TESTS_PREFIX = "MLTRADING_TEST_"  # what the test suite tells itself
-WEB_WORKERS = 2  # processes of 4 threads: what a 2-core machine keeps busy
+WEB_WORKERS = 2  # processes: what a 2-core machine keeps busy
+WEB_THREADS = 8  # of each
+DATABASE_SLOTS = 5
+"""So many threads of a process use the database at once: however slow it is, the others answer what
+needs none (/health, static files, who is turned away)."""
 CHANNEL_VARIABLES = "slack_webhook smtp_url pagerduty_key pagerduty_api_url webhook_secret".split()
 
 

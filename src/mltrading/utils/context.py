@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}")
 @dataclass(slots=True)
 class Work:
     """One request, or one attempt of a job. `user` is a subject, which says nothing of the person;
-    `failure` names how a callback failed, which its answer does not show."""
+    `failure` names how a callback failed, which its answer does not show. `until`: when it has to
+    be over, by time.monotonic."""
 
     request_id: str
     user: str = ""
@@ -25,6 +27,7 @@ class Work:
     status: int | None = None
     duration_ms: float | None = None
     failure: str = ""
+    until: float = float("inf")
 
     @property
     def error_id(self) -> str:
@@ -38,6 +41,12 @@ _CURRENT: ContextVar[Work | None] = ContextVar("work", default=None)
 
 def current() -> Work | None:
     return _CURRENT.get()
+
+
+def seconds_left() -> float:
+    """Until what this thread works on has to be over; infinite where nobody waits for it."""
+    work = _CURRENT.get()
+    return work.until - time.monotonic() if work else float("inf")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
@@ -93,7 +93,7 @@ class Mail:
 
     def send(self, message: Message) -> Outcome:
         """One conversation with the server; a 4xx answer and a broken connection may be tried
-        again, a 5xx answer may not."""
+        again, so may one that refuses the recipient; any other 5xx answer may not."""
         try:
             with self._connected() as smtp:
                 if not self._encrypted(smtp):
@@ -147,8 +147,9 @@ def compose(message: Message, sender: str, recipient: str) -> EmailMessage:
 def explain(error: Exception, timeout_seconds: float) -> Outcome:
     """The outcome of a conversation that broke off."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
+        # For good or not: a mailbox may be full, or its server not know it yet, and alerts keep.
         code, said = next(iter(error.recipients.values()))
-        return _judged(code, "the recipient was refused", said)
+        return replace(_judged(code, "the recipient was refused", said), state="retry")
     if isinstance(error, smtplib.SMTPAuthenticationError):
         # What the server says to a failed login may repeat what was sent.
         return _judged(error.smtp_code, "user name or password was refused", b"")

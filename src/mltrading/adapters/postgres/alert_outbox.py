@@ -9,8 +9,11 @@ from psycopg2 import sql
 
 from mltrading.adapters.postgres import alert_rows as rows
 from mltrading.adapters.postgres.alerts import TIMEOUT_SECONDS, one_failure
+from mltrading.adapters.postgres.audit import append_all
 from mltrading.adapters.postgres.pool import Database
+from mltrading.domain.access import WORKER
 from mltrading.services.ports.alerts import Leased
+from mltrading.services.ports.audit import AuditEvent
 from mltrading.utils.message import Destination, Outcome
 
 GIVE_UP_SECONDS = 86_400.0
@@ -24,7 +27,8 @@ _DROP = """UPDATE alert_outbox AS one SET state = 'dropped', finished_at = now()
 _GIVE_UP = """UPDATE alert_outbox SET state = 'dead', finished_at = now(),
         reason = 'given up after a day: ' || coalesce(nullif(reason, ''), 'nobody could send it')
     WHERE state = 'waiting' AND leased_until <= now()
-        AND created_at < now() - make_interval(secs => %(give_up)s)"""
+        AND created_at < now() - make_interval(secs => %(give_up)s)
+    RETURNING id, kind, reason"""
 # The rows of one receiver and key go out in their order: an end must not overtake its beginning.
 _LEASE = sql.SQL("""WITH due AS (
         SELECT first.seq FROM (
@@ -72,11 +76,14 @@ class PostgresOutbox:
         with one_failure(), self._database.transaction(timeout_seconds=TIMEOUT_SECONDS) as link:
             with link.cursor() as cursor:
                 cursor.execute(_GIVE_UP, values)
+                given_up = [_undelivered(*row) for row in cursor.fetchall()]
                 cursor.execute(_DROP)
                 cursor.execute(_LEASE, values)
-                return [
+                leased = [
                     Leased(rows.queued_of(row[:-2]), row[-2], row[-1]) for row in cursor.fetchall()
                 ]
+                append_all(cursor, given_up)
+                return leased
 
     def finish(self, leased: Leased, outcome: Outcome, pause_seconds: float) -> None:
         values = {
@@ -89,3 +96,12 @@ class PostgresOutbox:
         with one_failure(), self._database.transaction(timeout_seconds=TIMEOUT_SECONDS) as link:
             with link.cursor() as cursor:
                 cursor.execute(_POSTPONE if outcome.state == "retry" else _FINISH, values)
+                if outcome.state == "dead" and cursor.rowcount:
+                    message, to = leased.queued.message, leased.queued.destination
+                    append_all(cursor, [_undelivered(message.id, to.kind, outcome.reason)])
+
+
+def _undelivered(id: str, kind: str, reason: str) -> AuditEvent:
+    """That nobody will hear of a message. Not to whom it was: that may be a person's address."""
+    details = {"channel": kind, "reason": reason if "@" not in reason else "it names an address"}
+    return AuditEvent("alerts.undelivered", WORKER.id, "failed", id, details)

@@ -11,7 +11,7 @@ import select
 import time
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2 import errors, sql
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 from psycopg2.extensions import connection as Connection
 
@@ -19,6 +19,8 @@ from mltrading.adapters.postgres import connection as connections
 from mltrading.adapters.postgres.migrate import STATE
 from mltrading.services.ports import DatabaseState
 
+_STATE = sql.SQL("""SELECT state.*, current_setting('transaction_read_only')::boolean
+    FROM ({}) AS state""").format(sql.SQL(STATE))
 CONNECT_SECONDS = 1.8
 QUERY_SECONDS = 1.0
 
@@ -60,15 +62,17 @@ class PostgresProbe:
             self._connection = psycopg2.connect(**self._parameters, async_=True)
             _wait(self._connection, min(deadline, time.monotonic() + CONNECT_SECONDS))
         with self._connection.cursor() as cursor:
-            cursor.execute(STATE)
+            cursor.execute(_STATE)
             try:
                 _wait(self._connection, min(deadline, time.monotonic() + QUERY_SECONDS))
             except errors.UndefinedTable:
                 return DatabaseState.OUTDATED
-            version, oldest = cursor.fetchone() or (0, 0)
+            version, oldest, read_only = cursor.fetchone() or (0, 0, False)
         if oldest > self._schema:
             return DatabaseState.CONTRACTED
-        return DatabaseState.OK if version >= self._schema else DatabaseState.OUTDATED
+        if version < self._schema:
+            return DatabaseState.OUTDATED
+        return DatabaseState.READ_ONLY if read_only else DatabaseState.OK
 
     def _drop(self) -> None:
         if self._connection is not None:

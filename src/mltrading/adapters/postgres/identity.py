@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
@@ -44,12 +43,6 @@ _SESSION = sql.SQL("""SELECT sessions.id, road, extract(epoch FROM now() - seen_
         {account} FROM sessions JOIN users ON users.id = user_id
     WHERE token_hash = {token_hash} AND expires_at > now() AND disabled_at IS NULL
         AND seen_at > now() - make_interval(secs => {idle})""")
-# A session that was found is good, even where the database takes no change at the moment.
-_NOT_NOW = (
-    DatabaseUnavailable,
-    psycopg2.errors.ReadOnlySqlTransaction,
-    psycopg2.errors.FeatureNotSupported,  # what a standby answers
-)
 _TOUCH = """UPDATE sessions SET seen_at = now()
     WHERE token_hash = %s AND seen_at <= now() - make_interval(secs => %s)"""
 
@@ -108,7 +101,8 @@ class PostgresIdentity:
             with connection.cursor() as cursor:
                 cursor.execute(_TOUCH, (token_hash, after_seconds))
 
-        with suppress(*_NOT_NOW):
+        # A session that was found is good, even where the database takes no change at present.
+        with suppress(DatabaseUnavailable):
             self._database.write(touch)
 
     def _rows(self, query: str | sql.Composable, values: Any) -> list[tuple[Any, ...]]:

@@ -10,7 +10,8 @@ from flask import Response, render_template, request
 from mltrading.dashboard.auth.cookies import welcome
 from mltrading.dashboard.auth.forms import field, form_token
 from mltrading.dashboard.auth.places import local_path
-from mltrading.dashboard.guard.answers import OUTAGE, retry_after
+from mltrading.dashboard.edge import outage_of
+from mltrading.dashboard.guard.answers import RETRY_SECONDS, retry_after
 from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.guard.web import Web
 from mltrading.dashboard.origin import current_origin
@@ -55,13 +56,18 @@ class LoginPage:
             openid=self.identity.provider,
             csrf=form_token(self.web),
         )
-        response = Response(body, _status(error))
-        return retry_after(response, error.seconds if isinstance(error, TooManyAttempts) else None)
+        return retry_after(Response(body, _status(error)), _again_after(error))
 
 
 def _sentence(error: MLTradingError) -> str:
-    text = OUTAGE if isinstance(error, DatabaseUnavailable) else str(error)
+    text = outage_of(error).line if isinstance(error, DatabaseUnavailable) else str(error)
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _again_after(error: MLTradingError | None) -> float | None:
+    if isinstance(error, TooManyAttempts):
+        return error.seconds
+    return RETRY_SECONDS if isinstance(error, DatabaseUnavailable) else None
 
 
 def _status(error: MLTradingError | None) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dash import Dash
-from flask import Flask, Response
+from flask import Flask, Request, Response
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 
 from mltrading.dashboard import registry
 from mltrading.dashboard.edge import REFUSALS
 from mltrading.dashboard.guard import arrival, body, csrf
-from mltrading.dashboard.guard.answers import outage, refusal
+from mltrading.dashboard.guard.answers import honest, outage, refusal
 from mltrading.dashboard.guard.door import Door
 from mltrading.dashboard.guard.headers import Headers
 from mltrading.dashboard.guard.visitor import Visitors
@@ -42,6 +43,7 @@ def install(
     server.extensions[REFUSALS] = door.refusals
     server.before_request(door.admit)
     server.after_request(headers.add)
+    server.after_request(honest)
     for kind in (HTTPException, MLTradingError):
         server.register_error_handler(kind, _explain)
 
@@ -49,12 +51,26 @@ def install(
 def _keep_sessions(server: Flask, web: Web) -> None:
     """Flask's own signed cookie, which carries what must outlive a request before anybody is
     signed in. Who is signed in is in the database, under a cookie of its own."""
+    server.session_interface = _Ageless()
     server.secret_key = web.secret or None
     server.config["SESSION_COOKIE_NAME"] = web.cookie("visit")
     server.config["SESSION_COOKIE_SECURE"] = web.exposed
     server.config["SESSION_COOKIE_HTTPONLY"] = True
     server.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     server.config["SESSION_COOKIE_PATH"] = "/"
+
+
+class _Ageless(SecureCookieSessionInterface):
+    """A cookie of a moment that is still to come, as after a clock was set back, is good too: Flask
+    would take every page's token for forged until then. The session in the database ends in time,
+    by the clock of the database."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        signing = self.get_signing_serializer(app)
+        if signing is None:
+            return None
+        ours, known = signing.loads_unsafe(request.cookies.get(self.get_cookie_name(app), ""))
+        return self.session_class(known if ours else None)
 
 
 def _explain(error: Exception) -> Response:

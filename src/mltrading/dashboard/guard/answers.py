@@ -8,13 +8,12 @@ from urllib.parse import quote
 import orjson
 from flask import Response, g, render_template, request
 
-from mltrading.dashboard.edge import outage_update
+from mltrading.dashboard.edge import outage_of, outage_update
 from mltrading.dashboard.guard.routes import CALLBACKS
 from mltrading.dashboard.sealed import sealed
 from mltrading.errors import DatabaseUnavailable
 
 RETRY_SECONDS = 2  # as often as the page asks while the database is away
-OUTAGE = "the database does not answer; try again in a moment"
 
 
 def refusal(status: int, text: str, again_after_seconds: float | None = None) -> Response:
@@ -35,16 +34,34 @@ def retry_after(response: Response, seconds: float | None) -> Response:
 
 
 def outage(error: DatabaseUnavailable) -> Response:
-    """The database is away, so nobody can say who asks. A document asks again by itself; to the
+    """The database fails before anybody can say who asks. A document asks again by itself; to the
     page it says what edge.py would, which static/js/network.js knows by its header."""
     if is_callback():
         update = {"multi": True, "response": {}, "sideUpdate": outage_update(error)}
         response = Response(orjson.dumps(sealed(update)), 503, mimetype="application/json")
     elif _is_document() and request.method == "GET":
-        response = Response(render_template("outage.html", seconds=RETRY_SECONDS), 503)
+        fact = outage_of(error).fact
+        page = render_template(
+            "outage.html", seconds=RETRY_SECONDS, fact=fact[:1].upper() + fact[1:]
+        )
+        response = Response(page, 503)
     else:
-        response = refusal(503, OUTAGE)
-    response.headers["X-Outage"] = "database"
+        response = refusal(503, outage_of(error).line)
+    return _marked(response, error)
+
+
+def honest(response: Response) -> Response:
+    """A callback's answer, by which the page learns that the database failed in it, has the status
+    of a failure too. For Flask's `after_request`."""
+    error = g.get("outage")
+    if error is None:
+        return response
+    response.status_code = 503
+    return _marked(response, error)
+
+
+def _marked(response: Response, error: DatabaseUnavailable) -> Response:
+    response.headers["X-Outage"] = outage_of(error).name
     return retry_after(response, RETRY_SECONDS)
 
 

@@ -10,7 +10,7 @@ from flask import Response, g, request
 from mltrading.dashboard.guard.answers import outage, refusal
 from mltrading.dashboard.guard.refusals import Refusals
 from mltrading.domain.access import Actor
-from mltrading.errors import DatabaseUnavailable
+from mltrading.errors import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
 from mltrading.services.attempts import network, soon
 from mltrading.services.ports.limits import RateLimiter
 from mltrading.utils.measures import rate_limited
@@ -37,6 +37,8 @@ class Limits:
         who = f"user:{actor.id}" if known else f"visitor:{network(request.remote_addr or '')}"
         try:
             taken = self._limiter.take(f"{who}:{_short(what)}", *rate)
+        except (DatabaseReadOnly, DatabaseFull):
+            return None  # nobody can be counted; all that anybody can do is look
         except DatabaseUnavailable as error:
             return outage(error)
         if taken.allowed:

@@ -219,6 +219,7 @@ class DatabaseState(Enum):
     """What a probe of the own database found. The value is the code that is shown."""
 
     OK = "ok"
+    READ_ONLY = "database_read_only"  # answers, and takes no changes
     OUTDATED = "database_schema_outdated"  # answers, but migrations are missing
     CONTRACTED = "database_schema_too_new"  # answers, but what the program needs is gone
     UNREACHABLE = "database_unreachable"
@@ -227,7 +228,16 @@ class DatabaseState(Enum):
 
     @property
     def answers(self) -> bool:
-        return self in (DatabaseState.OK, DatabaseState.OUTDATED, DatabaseState.CONTRACTED)
+        return self.current or self in (DatabaseState.OUTDATED, DatabaseState.CONTRACTED)
+
+    @property
+    def current(self) -> bool:
+        """Whether it answers with the schema that the program needs."""
+        return self in (DatabaseState.OK, DatabaseState.READ_ONLY)
+
+    @property
+    def read_only(self) -> bool:
+        return self is DatabaseState.READ_ONLY
 
 
 class DatabaseProbe(Protocol):
