@@ -57,12 +57,12 @@ class Database:
     """Connections to `url`: at most `pool_size` kept, twice as many, or `slots`, for moments.
 
     `wait_seconds` bounds the wait for a free connection; it counts from when one was last taken or
-    given back: where all stand still nobody else waits. `outage_seconds` bounds the wait for a server
-    that restarts, `timeout_seconds` each statement of a reader or writer and, with GRACE_SECONDS
-    more, all of its transaction: a server that froze ends nothing by itself. A request that is
-    answered has less, where its time is nearly over (utils.context). Every failure to reach the
-    server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's. `measured`: what
-    happens here is counted among the numbers of the process.
+    given back: where all stand still nobody else waits. `outage_seconds` bounds the wait for a
+    server that restarts, `timeout_seconds` each statement of a reader or writer and, with
+    GRACE_SECONDS more, all of its transaction: a server that froze ends nothing by itself. A
+    request that is answered has less, where its time is nearly over (utils.context). Every failure
+    to reach the server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's.
+    `measured`: what happens here is counted among the numbers of the process.
     """
 
     def __init__(
