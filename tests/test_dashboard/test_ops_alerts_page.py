@@ -270,6 +270,16 @@ def test_history_is_newest_first_in_pages_and_by_rule(admin: Visitor, engine: En
     assert "CpuHigh" in choices and "MemoryHigh" in choices
 
 
+@pytest.mark.parametrize(
+    "search", ["?rule=%00", "?rule=%27%3B+DROP+TABLE", "?silence=%00", "?rule=%ED%A0%80", "?=&&="]
+)
+def test_a_hostile_address_finds_nothing_and_breaks_nothing(
+    admin: Visitor, engine: Engine, search: str
+) -> None:
+    answer = asked(admin, search)
+    assert (answer.status, said(answer)) == (200, "")
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "x", "9" * 30, "٣", "1e3"])
 def test_a_page_that_can_not_be_is_the_first_or_the_last(
     admin: Visitor, engine: Engine, page: str

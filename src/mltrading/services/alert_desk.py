@@ -142,7 +142,7 @@ class AlertDesk:
             dead=record.dead,
             file=file,
             rules=_ruled(file.rules or (), now),
-            history=self._history(rule[:LONGEST_NAME], min(max(page, 1), MOST_PAGES), record, file),
+            history=self._history(_named(rule), min(max(page, 1), MOST_PAGES), record, file),
         )
 
     @monitor_performance
@@ -176,6 +176,11 @@ class AlertDesk:
         known = {one.name for one in file.rules or ()} | set(record.rules)
         more = len(found) > PAGE_EVENTS and page < MOST_PAGES
         return History(found[:PAGE_EVENTS], rule, sorted(known), page, more)
+
+
+def _named(rule: str) -> str:
+    """A name that could be asked for; "" for what could not (no column holds a NUL)."""
+    return rule[:LONGEST_NAME] if rule.isprintable() else ""
 
 
 def _told(now: AlertsNow) -> dict[str, list[Destination]]:
