@@ -54,9 +54,27 @@ def test_it_is_drawn_again_and_what_was_typed_scrolled_and_opened_stays(page: Pa
     assert page.css(".nav-link[href='/ops']").get_attribute("aria-current") == "page"
 
 
-def test_it_rests_while_text_is_selected_and_on_other_pages(page: Page) -> None:
+RESTS = {
+    "text is selected": (
+        "getSelection().selectAllChildren(document.getElementById('ops-flags-table'))",
+        "getSelection().removeAllRanges()",
+    ),
+    "the tab is hidden": (
+        "Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})",
+        "delete document.visibilityState",
+    ),
+    "nothing was touched for long": (
+        "const now = Date.now; Date.now = () => now.call(Date) + 16 * 60 * 1000",
+        "dispatchEvent(new Event('pointermove'))",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", RESTS)
+def test_it_rests_while_nobody_looks_or_something_would_be_taken_away(page: Page, why: str) -> None:
+    begins, ends = RESTS[why]
     page.open("/ops/deployments", "#ops-flags-table")
-    page.js("getSelection().selectAllChildren(document.getElementById('ops-flags-table'))")
+    page.js(begins)
     refresh_soon(page)
     counted = (
         "return performance.getEntriesByType('resource')"
@@ -66,7 +84,7 @@ def test_it_rests_while_text_is_selected_and_on_other_pages(page: Page) -> None:
     page.js("window.looked = 0; setInterval(() => { window.looked += 1; }, 300)")
     page.until(lambda: page.js("return window.looked >= 4"), "time to ask four times")
     assert (page.js(counted), page.text(MOMENT)) == (before, moment)
-    page.js("getSelection().removeAllRanges()")
+    page.js(ends)
     drawn_again(page)
 
 

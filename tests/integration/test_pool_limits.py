@@ -70,6 +70,26 @@ def test_no_more_than_its_slots_use_the_database_at_once(database_url: str) -> N
     database.close()
 
 
+def test_where_no_slot_moves_nobody_else_waits_for_one(database_url: str) -> None:
+    """The first waits, all others after it are told at once, until one is given back."""
+    database = Database(database_url, 1, slots=1, wait_seconds=3)
+    database.warm()
+    with taken(database, 1):
+        started = time.monotonic()
+        with pytest.raises(DatabaseBusy):
+            database.read(one)
+        assert time.monotonic() - started >= 2
+        for _ in range(20):
+            with pytest.raises(DatabaseBusy):
+                within(1, lambda: database.read(one))
+    with taken(database, 1):
+        started = time.monotonic()
+        with pytest.raises(DatabaseBusy):
+            database.read(one)
+        assert time.monotonic() - started >= 2
+    database.close()
+
+
 def test_a_slot_that_comes_free_in_time_is_taken(database_url: str) -> None:
     database = Database(database_url, 1, slots=1, wait_seconds=60)
     entered = threading.Event()

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from dash import Dash, Input, Output
+from flask import g
 
 from mltrading.dashboard import components, edge, frame, registry, routing
 from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.pages import PAGES
+from mltrading.domain.access import Actor, Role
 from mltrading.domain.calendar import Calendars
 from mltrading.errors import (
     DatabaseBusy,
@@ -204,6 +206,17 @@ def test_unknown_error_is_logged_once_with_the_id_the_user_sees(
     assert record.exc_info is not None and str(record.exc_info[1]) == "password=secret"
     number = record.getMessage().rsplit(" ", 1)[1]
     assert number in shown
+    assert f'"/ops/log?id={number}"' in shown  # who may read the log is led to it
+
+
+def test_who_may_not_read_the_log_is_not_sent_there() -> None:
+    app = make_dashboard(Market(broken=RuntimeError()))
+    analyst = Actor("anna", Role.ANALYST.permissions)
+    app.server.before_request(lambda: setattr(g, "actor", analyst))
+    client = CallbackClient(app.server)
+    answer = search(client, "search-enter", "search-found.data", {"text": "a", "n": 1})
+    shown = json.dumps(answer.side["toast"])
+    assert "Error id" in shown and "/ops" not in shown
 
 
 def test_lost_database_is_announced_and_retried(market: Market, client: CallbackClient) -> None:

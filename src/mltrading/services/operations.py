@@ -53,7 +53,6 @@ class Used:
     """Usage of a span of whole hours, most used first; users by day, without names."""
 
     pages: Sequence[Usage]
-    callbacks: Sequence[Usage]
     services: Sequence[Usage]
     users: Sequence[tuple[date, int]]
 
@@ -120,13 +119,12 @@ class Operations:
         return self.latency(actor, span).error_rate
 
     def usage(self, actor: Actor, span: timedelta) -> Used:
-        """What was used how often, how long it took, and how many users there were."""
+        """Which pages and services were used how often, and how many users there were."""
         _require(actor)
         now = self._clock.now()
         since = _hour(now - span)
         return Used(
             self._book.usage("page", since, now),
-            self._book.usage("callback", since, now),
             self._book.usage("service", since, now),
             self._book.active_users(since.date(), now.date() + timedelta(days=1)),
         )

@@ -56,12 +56,13 @@ class OneMoment:
 class Database:
     """Connections to `url`: at most `pool_size` kept, twice as many, or `slots`, for moments.
 
-    `wait_seconds` bounds the wait for a free connection, `outage_seconds` the wait for a server
-    that restarts, `timeout_seconds` each statement of a reader or writer and, with GRACE_SECONDS
-    more, all of its transaction: a server that froze ends nothing by itself. A request that is
-    answered has less, where its time is nearly over (utils.context). Every failure to reach the
-    server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's. `measured`: what
-    happens here is counted among the numbers of the process.
+    `wait_seconds` bounds the wait for a free connection; it counts from when one was last taken or
+    given back: where all stand still nobody else waits. `outage_seconds` bounds the wait for a
+    server that restarts, `timeout_seconds` each statement of a reader or writer and, with
+    GRACE_SECONDS more, all of its transaction: a server that froze ends nothing by itself. A
+    request that is answered has less, where its time is nearly over (utils.context). Every failure
+    to reach the server is a DatabaseUnavailable; errors of the SQL itself stay psycopg2's.
+    `measured`: what happens here is counted among the numbers of the process.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Database:
         self._pool: QueuePool | None = None
         self._guard = threading.Lock()
         self._slots = threading.BoundedSemaphore(self._most)
+        self._moved = time.monotonic()  # when a slot was last taken or given back
         self._watchdog = Watchdog()
         self._meter = PoolMeter() if self._measured else Unmeasured()
 
@@ -221,19 +223,23 @@ class Database:
                 _leave(proxy)
                 self._meter.returned()
         finally:
+            self._moved = time.monotonic()
             self._slots.release()
 
     def _take_slot(self) -> bool:
         """Whether none was free at first. Whoever waits for a server that is away has one too, so
-        that a program always has threads left for those who need no database."""
-        if self._slots.acquire(blocking=False):
-            return False
-        if not self._slots.acquire(timeout=max(0.0, min(self._wait_seconds, seconds_left()))):
-            self._meter.exhausted()
-            raise DatabaseBusy(
-                f"all {self._most} connections to the database are busy: try again in a moment"
-            )
-        return True
+        that a program always has threads left for those who need no database. (Had each its own
+        wait, a few that ask again would keep those threads waiting for slots that do not move.)"""
+        free = self._slots.acquire(blocking=False)
+        if not free:
+            wait = self._moved + self._wait_seconds - time.monotonic()
+            if not self._slots.acquire(timeout=max(0.0, min(wait, seconds_left()))):
+                self._meter.exhausted()
+                raise DatabaseBusy(
+                    f"all {self._most} connections to the database are busy: try again in a moment"
+                )
+        self._moved = time.monotonic()
+        return not free
 
     def _check_out(self, opening: str | sql.Composable) -> PoolProxiedConnection:
         left = seconds_left()
