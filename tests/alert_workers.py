@@ -53,6 +53,12 @@ class Receiver:
         with self.lock:
             return Counter(message for message, status, _ in self.got if 200 <= status < 300)
 
+    @property
+    def busy(self) -> int:
+        """Requests that have arrived and are not answered yet."""
+        with self.lock:
+            return self.requests - len(self.got)
+
     def taken(self) -> list[dict[str, Any]]:
         """The bodies that were taken, in their order."""
         with self.lock:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = [
     "tests.database_fixtures",
     "tests.browser_fixtures",
     "tests.live_fixtures",
     "tests.redis_fixtures",
+    "tests.promises",
 ]
+
+# How long an example takes tells of the machine and of who else is on it, not of our code.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")

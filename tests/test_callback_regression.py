@@ -24,7 +24,7 @@ from tests.database_fixtures import database_on, drop, execute
 
 pytestmark = pytest.mark.smoke
 
-PATHS = ("/", "/charts", "/compare", "/alerts", "/admin", "/help")
+PATHS = ("/", "/charts", "/compare", "/alerts", "/ops/alerts", "/admin", "/help")
 SEARCHES = {
     "/": "?q=a",
     "/charts": "?symbol=AAPL&indicators=sma:20",

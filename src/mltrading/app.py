@@ -38,7 +38,7 @@ from mltrading.domain.access import DEVELOPER, Role
 from mltrading.domain.view import ChartView, OverviewQuery
 from mltrading.errors import ConfigurationError, MLTradingError
 from mltrading.observing import build_operations, build_vitals, observe, own_database
-from mltrading.paging import FileConfig, sends_mail
+from mltrading.paging import FileConfig, build_desk, sends_mail
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
 from mltrading.services.alerts import AlertHistoryJob
@@ -88,6 +88,7 @@ def build_services(
         ),
         vitals=vitals,
         operations=build_operations(database, vitals, switches, clock),
+        alert_desk=build_desk(settings, database),
         features=settings.features,
         calendars=calendars,
         clock=clock,

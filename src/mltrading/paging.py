@@ -17,6 +17,7 @@ from mltrading.adapters.channels import SECRETS, Channel, NotSet, open_channel
 from mltrading.adapters.channels.retrying import Bounded
 from mltrading.adapters.heartbeat import HttpHeartbeat
 from mltrading.adapters.postgres import migrate
+from mltrading.adapters.postgres.alert_desk import PostgresDeskBook
 from mltrading.adapters.postgres.alert_outbox import PostgresOutbox
 from mltrading.adapters.postgres.alert_signs import PostgresWebSigns
 from mltrading.adapters.postgres.alerts import PostgresAlerts
@@ -33,11 +34,13 @@ from mltrading.domain.alerting.notices import Ruleset
 from mltrading.errors import ConfigurationError
 from mltrading.files import alerting_path
 from mltrading.services.alert_delivery import PATIENCE_SECONDS, Delivery
+from mltrading.services.alert_desk import AlertDesk
 from mltrading.services.alert_direct import DirectAlerts
 from mltrading.services.alert_engine import AlertEngine, DatabaseClock
 from mltrading.services.alert_sensors import Sensors
 from mltrading.services.alerts import Alerts
 from mltrading.services.digest import DigestMoment
+from mltrading.services.ports.alert_desk import AlertFile
 from mltrading.services.ports.alerts import Heartbeat, Leased
 from mltrading.services.price_watch import PriceWatch
 from mltrading.services.price_words import Words
@@ -86,7 +89,7 @@ class FileConfig:
 
     def __init__(self, settings: Settings, file: LiveFile, channels: Channels) -> None:
         self._environment = settings.environment
-        self._link = f"{settings.url}/ops" if settings.url else None
+        self._link = f"{settings.url}/ops/alerts" if settings.url else None
         self._file = file
         self.channels = channels
         self._known: tuple[Alerting, Ruleset] | None = None
@@ -160,6 +163,37 @@ class Watch:
     heartbeat: Heartbeat | None
 
 
+class ShownFile:
+    """alerting.yml for those who only look at it: the ports AlertConfig and DeskFile. One that is
+    wrong from the start stops nothing here; it is told to whoever asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._config: FileConfig | None = None
+
+    def read(self) -> AlertFile:
+        try:
+            config = self._opened()
+        except ConfigurationError as error:
+            return AlertFile(str(error))
+        rules, channels = config.ruleset().rules, config.channels_of_file()
+        named = {one for given in channels.values() for one in given}
+        problems = {one: config.channels.problem(one) for one in named}
+        unusable = {one: said for one, said in problems.items() if said}
+        return AlertFile(config.problem(), rules, channels, unusable)
+
+    def ruleset(self) -> Ruleset:
+        return self._opened().ruleset()
+
+    def problem(self) -> str:
+        return self.read().problem
+
+    def _opened(self) -> FileConfig:
+        if self._config is None:
+            self._config = build_config(self._settings)
+        return self._config
+
+
 def build_config(settings: Settings) -> FileConfig:
     """ConfigurationError where alerting.yml is wrong."""
     return FileConfig(settings, LiveFile(alerting_path(settings.config)), Channels(settings))
@@ -169,6 +203,14 @@ def build_alerts(settings: Settings, database: Database) -> Alerts:
     """The verbs, for pages and the command line."""
     config = build_config(settings)
     return Alerts(PostgresAlerts(database), config, PostgresSamples(database))
+
+
+def build_desk(settings: Settings, database: Database) -> AlertDesk:
+    """What the page of alerts asks; neither connects nor reads a file before it is asked."""
+    file = ShownFile(settings)
+    alerts = Alerts(PostgresAlerts(database), file, PostgresSamples(database))
+    on = settings.monitoring.enabled and settings.monitoring.alerts
+    return AlertDesk(alerts, PostgresDeskBook(database), file, switched_on=on)
 
 
 def build_watch(settings: Settings, url: str, config: FileConfig, told: Told) -> Watch:

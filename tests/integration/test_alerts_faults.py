@@ -1,24 +1,17 @@
-"""What alerts promise when everything fails; figures are printed (make test-faults)."""
+"""What alerts promise while the database is away; figures are printed (make test-faults)."""
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from mltrading.adapters.postgres.alerts import PostgresAlerts
 from mltrading.adapters.postgres.migrate import upgrade
-from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.spool_file import SpoolFile
-from mltrading.domain.alerting.notices import Queued
-from mltrading.domain.alerting.turns import Changes
-from mltrading.utils.message import Destination, Message
-from tests.alert_workers import Receiver, Worker, environment, half_fails, receiving, working
+from tests.alert_workers import Receiver, environment, receiving, working
 from tests.database_fixtures import execute
 from tests.postgres_server import Server
 from tests.test_delivery.scripted_server import Reply, scripted
@@ -26,95 +19,7 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.database, pytest.mark.faults]
 
-Sql = Callable[[str], list[tuple[object, ...]]]
-MESSAGES = 300
-KILLS = 8
 HEALTHY = Reply(200, {"status": "healthy"})
-
-
-def test_300_messages_with_half_of_the_sends_failing_and_8_kills_lose_none(
-    database: Database, database_url: str, sql: Sql, tmp_path: Path
-) -> None:
-    rng = random.Random(8)
-    with ExitStack() as opened:
-        slack, pager, hook = (
-            opened.enter_context(receiving(Receiver(half_fails(seed)))) for seed in (1, 2, 3)
-        )
-        channels = [
-            Destination("slack", "#a"),
-            Destination("pagerduty", "service-key"),
-            Destination("webhook", f"{hook.url}/x"),
-        ]
-        env = environment(
-            tmp_path,
-            database_url,
-            f"""channels:
-  critical: [{{slack: "#a"}}, {{pagerduty: service-key}}, {{webhook: "{hook.url}/x"}}]
-  warning: [{{slack: "#a"}}]
-  info: [{{email: team@company.com}}]
-rules:
-  DiskLow: {{severity: warning, when: disk_free < 10%}}
-""",
-            SLACK_WEBHOOK=slack.url,
-            PAGERDUTY_API_URL=pager.url,
-            WEBHOOK_SECRET="whsec_" + "c2VjcmV0" * 6,
-        )
-        wanted = put(database, channels)
-        workers = [start(env, tmp_path, number) for number in range(2)]
-
-        def arrived() -> Counter[str]:
-            return slack.delivered() + pager.delivered() + hook.delivered()
-
-        started = time.monotonic()
-        try:
-            for kill in range(KILLS):
-                at = (kill + 1) * MESSAGES // (KILLS + 2)
-                wait_until(lambda: len(arrived().keys() & wanted) >= at, f"{at} arrived", 240)
-                time.sleep(rng.uniform(0, 0.05))  # anywhere in an attempt
-                victim = rng.randrange(2)
-                workers[victim].kill()
-                workers[victim] = start(env, tmp_path, 2 + kill)
-            wait_until(lambda: arrived().keys() >= wanted, "all arrived", 240)
-            wait_until(
-                lambda: sql("SELECT count(*) FROM alert_outbox WHERE state <> 'delivered'")
-                == [(0,)],
-                "all are noted",
-                120,
-            )
-        finally:
-            for worker in workers:
-                worker.kill()
-        found = arrived()
-    lost = wanted - found.keys()
-    duplicated = sum(count - 1 for name, count in found.items() if name in wanted)
-    requests = slack.requests + pager.requests + hook.requests
-    print(
-        f"\n{MESSAGES} messages, {requests} requests, {requests - sum(found.values())} failed,"
-        f" {KILLS} kill -9: {len(lost)} lost, {duplicated} duplicated,"
-        f" {time.monotonic() - started:.0f} s"
-    )
-    assert not lost
-    assert duplicated <= 3 * KILLS  # what was under way in each of three channels
-
-
-def put(database: Database, channels: list[Destination]) -> set[str]:
-    """300 messages in the outbox; their ids."""
-    queued = []
-    for number in range(MESSAGES):
-        name = f"m{number}"
-        text = f"Message {name}"
-        message = Message("critical", f"title {name}", text, f"key{number}", id=name)
-        queued.append(Queued(channels[number % len(channels)], message, name))
-    store = PostgresAlerts(database)
-    assert store.lead("test", 0.001) is not None
-    assert store.lead("test", 60) is not None
-    store.turn("test", lambda book, now: Changes(messages=tuple(queued)))
-    return {one.message.id for one in queued}
-
-
-def start(env: dict[str, str], folder: Path, number: int) -> Worker:
-    own = {**env, "MLTRADING_HOME": str(folder / f"home{number}")}
-    return Worker(own, folder / f"worker{number}.log")
 
 
 OUTAGE = """channels:

@@ -141,6 +141,7 @@ def make_dashboard(
         price_alerts=None,  # type: ignore[arg-type]
         vitals=None,  # type: ignore[arg-type]
         operations=None,  # type: ignore[arg-type]
+        alert_desk=None,  # type: ignore[arg-type]
         features=Features(advanced_charts=advanced, comparison_mode=comparison),
         clock=FixedClock(),
         calendars=Calendars(),

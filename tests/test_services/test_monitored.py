@@ -12,6 +12,7 @@ import mltrading.services as services
 from mltrading.domain.calendar import Calendars
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
+from mltrading.services.alert_desk import AlertDesk
 from mltrading.services.audit import Audit
 from mltrading.services.exports import Exports
 from mltrading.services.health import Health
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.smoke
 NAMES = {
     kind.__name__: kind
     for kind in (Accounts, Audit, Calendars, Clock, Exports, Health, Identity, Market)
-    + (Operations, PriceAlerts, Privacy, Vitals)
+    + (AlertDesk, Operations, PriceAlerts, Privacy, Vitals)
 }
 NOT_ASKED_BY_USERS = {"Health", "Vitals", "Calendars", "Clock", "Features"}
 

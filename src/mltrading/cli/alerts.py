@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from mltrading.cli.database import migrated_url
 from mltrading.cli.start import configured
 from mltrading.domain.access import CONSOLE
+from mltrading.domain.alerting.silences import span_seconds
 from mltrading.domain.alerting.words import lasting, named
+from mltrading.errors import InvalidSilence
 from mltrading.utils.message import SEVERITIES, Message
 from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
     from mltrading.services.alerts import Alerts, AlertsNow
 
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LONGEST_DAYS = 8
 
 
@@ -81,10 +82,10 @@ def _action(
 
 
 def seconds(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,7})([smhd])", text)
-    if found is None or not int(found[1]):
-        raise argparse.ArgumentTypeError(f"must be a span such as 30m, 2h or 3d, not '{text}'")
-    return float(int(found[1]) * _SECONDS[found[2]])
+    try:
+        return span_seconds(text)
+    except InvalidSilence as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def days(text: str) -> float:

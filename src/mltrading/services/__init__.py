@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mltrading.domain.calendar import Calendars
     from mltrading.services.accounts import Accounts
+    from mltrading.services.alert_desk import AlertDesk
     from mltrading.services.audit import Audit
     from mltrading.services.exports import Exports
     from mltrading.services.health import Health
@@ -50,6 +51,7 @@ class Services:
     price_alerts: PriceAlerts
     vitals: Vitals
     operations: Operations
+    alert_desk: AlertDesk
     features: Features
     calendars: Calendars
     clock: Clock

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mltrading.domain.access import Actor, Permission
+from mltrading.domain.alerting.notices import Told
 from mltrading.domain.alerting.rules import Rule
 from mltrading.domain.alerting.silences import Silence, checked, parse_matchers
 from mltrading.domain.alerting.states import Alert, State
@@ -32,14 +33,15 @@ _ORDER = {
 
 @dataclass(frozen=True, slots=True)
 class AlertsNow:
-    """Alerts by state, firing ones first; silences that last; messages that are not sent.
-    `evaluated_at` None: nothing was ever evaluated."""
+    """Alerts by state, firing ones first; silences that last; messages that are not sent; who was
+    told of what is open, or is to be. `evaluated_at` None: nothing was ever evaluated."""
 
     at: datetime
     evaluated_at: datetime | None
     alerts: tuple[Alert, ...]
     silences: tuple[Silence, ...]
     queue: tuple[QueueState, ...]
+    told: tuple[Told, ...]
 
 
 class Alerts:
@@ -58,7 +60,8 @@ class Alerts:
         alerts = sorted(book.alerts.values(), key=lambda one: (_ORDER[one.state], one.rule))
         looked = [one.evaluated_at for one in alerts if one.evaluated_at is not None]
         newest = max(looked, default=None)
-        return AlertsNow(now, newest, tuple(alerts), book.silences, tuple(self._store.queue()))
+        queue = tuple(self._store.queue())
+        return AlertsNow(now, newest, tuple(alerts), book.silences, queue, book.told)
 
     @monitor_performance
     def history(self, actor: Actor, since: datetime) -> Sequence[Event]:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mltrading.dashboard.pages import account, admin, charts, compare, help, overview, price_alerts
+from mltrading.dashboard.pages import (
+    account,
+    admin,
+    charts,
+    compare,
+    help,
+    ops_alerts,
+    overview,
+    price_alerts,
+)
 from mltrading.dashboard.registry import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +19,7 @@ PAGES: tuple[Page, ...] = (
     charts.PAGE,
     compare.PAGE,
     price_alerts.PAGE,
+    ops_alerts.PAGE,
     admin.PAGE,
     help.PAGE,
     account.PAGE,

@@ -15,6 +15,11 @@ LONGEST_REASON = 500
 LABELS = ("rule", "severity", "channel")
 _MATCHER = re.compile(r"([a-z]+)(!?=)([^\x00-\x1f\x7f,]{1,200})")
 _RULE = re.compile(r"[A-Za-z][\w*?]{0,63}")
+_SPAN = re.compile(r"([0-9]{1,7})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+# What a matcher takes for something else than itself, or not at all: any one character fits there.
+_AWKWARD = re.compile(r"[\x00-\x1f\x7f,*?\[\]]")
+LONGEST_PATTERN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,28 @@ def _matcher(word: str) -> Matcher:
             f" of {', '.join(LABELS)}"
         )
     return Matcher(found[1], found[3], found[2] == "=")
+
+
+def matchers_of(facts: Mapping[str, str]) -> str:
+    """What `parse_matchers` reads as matching an alert of these facts, whatever its severity: that
+    may change while it goes on."""
+    known = {label: facts[label] for label in LABELS if facts.get(label) and label != "severity"}
+    return ",".join(f"{label}={_pattern(value)}" for label, value in known.items())
+
+
+def _pattern(value: str) -> str:
+    found = _AWKWARD.sub("?", value)
+    cut = found if len(found) <= LONGEST_PATTERN else found[: LONGEST_PATTERN - 1] + "*"
+    # A word is read without the spaces around it.
+    return re.sub(r"^\s+|\s+$", lambda spaces: "?" * len(spaces[0]), cut)
+
+
+def span_seconds(text: str) -> float:
+    """How long "30m", "2h" or "3d" is."""
+    found = _SPAN.fullmatch(text)
+    if found is None or not int(found[1]):
+        raise InvalidSilence(f"must be a span such as 30m, 2h or 3d, not '{text[:40]}'")
+    return float(int(found[1]) * _SECONDS[found[2]])
 
 
 def checked(seconds: float, reason: str) -> str:
