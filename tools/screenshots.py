@@ -45,6 +45,7 @@ PAGES: Pages = {
     "charts-unknown": ("/charts?symbol=APPL", "#chart-note"),
     "compare": ("/compare?symbols=AAPL,IBM,MSFT,GOOG&range=5Y", "#compare-chart .js-line"),
     "compare-empty": ("/compare", "#compare-metrics h2"),
+    "alerts": ("/alerts?symbol=AAPL&interval=1d", "#alerts-form input"),
     "help": ("/help", "#help-page table, #help-page h2"),
     "not-found": ("/nowhere", "#page h1, #page h2"),
 }

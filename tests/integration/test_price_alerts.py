@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.price_watch import PostgresPriceWatch
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.adapters.sources.files import LocalFiles
-from mltrading.domain.access import CONSOLE, DEVELOPER, Role
+from mltrading.domain.access import CONSOLE, DEVELOPER, Role, Scope
 from mltrading.domain.bars import DAY, Interval
 from mltrading.domain.price_alerts.brake import Brake
 from mltrading.errors import DatabaseUnavailable, Forbidden, InvalidAlert, UnknownSymbol
@@ -27,6 +28,7 @@ from mltrading.services.price_alerts import MOST_ALERTS, Standing
 from mltrading.services.price_words import MOST_BARS
 from tests.factories import make_bars, make_sessions
 from tests.price_alerts_made import CALENDARS, Desk, daily, wish
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.database
 
@@ -226,6 +228,26 @@ def test_only_symbols_with_alerts_are_read_and_only_after_a_change(
     assert read == ["AAPL", "AAPL"]
 
 
+def test_an_alert_that_is_changed_while_its_bars_are_read_is_judged_at_the_next_look(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bars that were read may be too few for what it wants now."""
+    desk.alerts.add(DEVELOPER, "AAPL", wish("close below 50"))
+    [one] = desk.alerts.all(DEVELOPER)
+    alert, real = one.shown.alert, desk.reader.of
+    desk.arrive(daily(98, 99, 101))
+
+    def of(scope: Scope, code: str, ask: Any) -> Any:
+        found = real(scope, code, ask)
+        monkeypatch.undo()
+        desk.store.change(alert.owner, alert.id, alert.symbol.id, wish(), alert.seen)
+        return found
+
+    monkeypatch.setattr(desk.reader, "of", of)
+    assert desk.look() == [] and desk.fired() == []
+    assert [fired.bars for fired in desk.look()] == [1]
+
+
 # -- how often -------------------------------------------------------------------------------------
 
 
@@ -289,6 +311,19 @@ def test_nobody_sees_or_changes_the_alerts_of_another(desk: Desk) -> None:
     assert desk.alerts.unread(ann) == 0
 
 
+def test_the_queries_ask_for_the_owner_themselves(desk: Desk) -> None:
+    ann = desk.user("ann")
+    desk.alerts.add(ann, "AAPL", wish())
+    [mine] = desk.alerts.all(ann)
+    number, symbol = mine.shown.alert.id, mine.shown.alert.symbol.id
+    for other in ("bob", DEVELOPER.id, ""):
+        assert not desk.store.switch(other, number, False, None)
+        assert not desk.store.change(other, number, symbol, wish("close below 1"), None)
+        assert not desk.store.remove(other, number)
+    assert desk.alerts.all(ann) == [mine]
+    assert not desk.store.add("nobody known", symbol, wish(), None, 50)
+
+
 def test_a_viewer_has_alerts_on_what_is_shared_while_it_is_shared(desk: Desk) -> None:
     vera = desk.user("vera", Role.VIEWER)
     with pytest.raises(UnknownSymbol):
@@ -342,7 +377,9 @@ def test_the_command_line_has_no_alerts(desk: Desk) -> None:
         desk.alerts.add(CONSOLE, "AAPL", wish())
 
 
-def test_there_may_be_so_many_and_no_more_whoever_asks_at_once(desk: Desk) -> None:
+def test_there_may_be_so_many_and_no_more_whoever_asks_at_once(
+    desk: Desk, database: Database
+) -> None:
     for number in range(MOST_ALERTS - 2):
         desk.alerts.add(DEVELOPER, "AAPL", wish(f"close above {number + 1}"))
 
@@ -354,8 +391,14 @@ def test_there_may_be_so_many_and_no_more_whoever_asks_at_once(desk: Desk) -> No
             return 0
         return 1
 
+    turn = "SELECT pg_advisory_xact_lock(hashtext('mltrading price_alerts'), hashtext('developer'))"
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(add, range(8))) == 2
+        with database.transaction() as link, link.cursor() as cursor:
+            cursor.execute(turn)
+            added = [pool.submit(add, number) for number in range(4)]
+            wait_until(lambda: desk.people.run(waiting) == [(4,)], "all of them to take their turn")
+        assert sum(one.result() for one in added) == 2
     assert len(desk.alerts.all(DEVELOPER)) == MOST_ALERTS
 
 

@@ -1,5 +1,5 @@
-"""`mltrading import` and `mltrading worker` as processes: bars come in, and the trader is told, in the
-dashboard and by e-mail, once."""
+"""`mltrading import` and `mltrading worker` as processes: bars come in, and the trader is told, in
+the dashboard and by e-mail, once."""
 
 from __future__ import annotations
 

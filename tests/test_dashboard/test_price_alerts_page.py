@@ -1,4 +1,4 @@
-"""The page of alerts over HTTP, on a real database: one's own, as text, and whoever asks is asked."""
+"""The page of alerts over HTTP, on a real database: one's own, as text, to who may see it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,9 +15,9 @@ from mltrading.domain.bars import DAY, HOUR, MINUTE, Bars, Interval
 from mltrading.domain.calendar import Calendar, Calendars
 from mltrading.domain.price_alerts.brake import Brake, Told, braked
 from mltrading.domain.price_alerts.closing import closings, counted, days
-from mltrading.domain.price_alerts.conditions import parse_condition
+from mltrading.domain.price_alerts.conditions import Verdicts, parse_condition
 from mltrading.domain.price_alerts.foresight import AFTER_BARS, FEWEST, foresee
-from mltrading.domain.price_alerts.judging import judged, needed
+from mltrading.domain.price_alerts.judging import BLOCK, judged, needed
 from mltrading.domain.rollup import roll_up
 from tests.factories import make_bars, make_sessions, moment
 
@@ -77,6 +77,37 @@ def test_preview_tells_the_bars_that_a_live_worker_tells(
         seen += step
     preview = foresee(condition, brake, bars, ends, interval, NEW_YORK, first)
     assert list(preview.told) == live
+
+
+@dataclass
+class Noting:
+    """A condition that comes true never, and notes which bars it was given to judge a block by."""
+
+    back: int
+    given: list[tuple[int, int]] = field(default_factory=list)
+
+    def lookback(self, interval: Interval) -> int:
+        return self.back
+
+    def verdicts(self, bars: Bars, interval: Interval, timezone: str) -> Verdicts:
+        block = int(bars.ts[-1]) // (BLOCK * interval.length)
+        self.given.append((block, int(bars.ts[0])))
+        return Verdicts(np.zeros(len(bars), bool), np.zeros(len(bars), bool))
+
+
+@pytest.mark.parametrize("back", [1, 20, 700])
+def test_a_block_is_judged_by_the_same_bars_however_many_were_read(back: int) -> None:
+    """Else an average that remembers would differ a little, and now and then cross or not."""
+    bars = make_bars(3_000, "2024-01-02T14:30", Interval.M15)
+    whole = Noting(back)
+    judged(whole, bars, Interval.M15, NEW_YORK)  # type: ignore[arg-type]
+    begins = dict(whole.given)
+    for stop in range(1_500, 3_000, 97):
+        live = Noting(back)
+        read = tail(bars, stop, needed(live, Interval.M15) + 1)  # type: ignore[arg-type]
+        judged(live, read, Interval.M15, NEW_YORK, len(read) - 1)  # type: ignore[arg-type]
+        assert live.given == [(block, begins[block]) for block, _ in live.given]
+        assert len(live.given) == 1
 
 
 def test_the_conditions_of_that_test_do_come_true() -> None:
