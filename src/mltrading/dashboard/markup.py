@@ -28,11 +28,13 @@ def el(tag: str, *children: Node | None, **attributes: str | None) -> list[Any]:
     return [tag, named, *(child for child in children if child is not None)]
 
 
-def table(heads: Iterable[str], rows: Iterable[Node], id: str | None = None) -> list[Any]:
-    """A table in the frame that it scrolls in."""
+def table(
+    label: str, heads: Iterable[str], rows: Iterable[Node], id: str | None = None
+) -> list[Any]:
+    """A table in the frame that it scrolls in, which the keyboard reaches by its label."""
     head = el("tr", *(el("th", name, scope="col") for name in heads))
     whole = el("table", el("thead", head), el("tbody", *rows), class_="table", id=id)
-    return el("div", whole, class_="table-wrap")
+    return el("div", whole, class_="table-wrap", tabindex="0", role="region", aria_label=label)
 
 
 def hidden(text: str) -> list[Any]:

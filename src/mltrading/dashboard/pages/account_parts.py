@@ -60,7 +60,7 @@ def session_table(found: Sequence[SessionInfo], end: Callable[[SessionInfo], Nod
         browser = el("td", browser_name(one.browser), title=one.browser)
         return el("tr", *(el("td", cell) for cell in cells), browser, el("td", last))
 
-    return table(("Began", "Last seen", "From", "Browser", ""), map(row, found))
+    return table("Sessions", ("Began", "Last seen", "From", "Browser", ""), map(row, found))
 
 
 def password(profile: Profile) -> list[Node]:

@@ -47,7 +47,7 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
             submit="Find",
             tab="symbols",
         ),
-        table(("Symbol", "Name", "Viewers", ""), rows, "symbols-table"),
+        table("Shared symbols", ("Symbol", "Name", "Viewers", ""), rows, "symbols-table"),
     ]
 
 

@@ -54,7 +54,11 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
             submit="Find",
         ),
         el("p", _counted(len(found), len(users)), class_="muted"),
-        table(HEADS, rows, "users-table") if rows else el("p", "Nobody yet.", class_="muted"),
+        (
+            table("Users", HEADS, rows, "users-table")
+            if rows
+            else el("p", "Nobody yet.", class_="muted")
+        ),
     ]
 
 
