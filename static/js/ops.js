@@ -28,7 +28,8 @@
     mlt.set(page.dataset.refresh, { data: asked });
   }
 
-  for (const name of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
+  // Not pointermove: what is drawn anew under a resting pointer moves it, to the browser.
+  for (const name of ["pointerdown", "keydown", "wheel", "touchstart"]) {
     addEventListener(name, () => (touched = Date.now()), { passive: true, capture: true });
   }
   document.addEventListener("mlt:address", () => (last = Date.now()));
