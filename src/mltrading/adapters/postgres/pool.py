@@ -178,8 +178,11 @@ class Database:
                 f"BEGIN {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
                 f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
             )
-            with self._checked_out(opening) as proxy, self._using(proxy, seconds) as connection:
-                yield connection
+            with self._checked_out(opening) as proxy:
+                # A transaction that nobody ends is rolled back where the connection is given back.
+                # pylint: disable-next=contextmanager-generator-missing-cleanup
+                with self._using(proxy, seconds) as connection:
+                    yield connection
 
     @contextmanager
     def _using(self, proxy: PoolProxiedConnection, seconds: float) -> Iterator[Connection]:
@@ -230,6 +233,7 @@ class Database:
         """Whether none was free at first. Whoever waits for a server that is away has one too, so
         that a program always has threads left for those who need no database. (Had each its own
         wait, a few that ask again would keep those threads waiting for slots that do not move.)"""
+        # pylint: disable=consider-using-with  # _checked_out gives it back
         free = self._slots.acquire(blocking=False)
         if not free:
             wait = self._moved + self._wait_seconds - time.monotonic()
