@@ -176,6 +176,7 @@ class Database:
                 f"BEGIN {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
                 f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
             )
+            # pylint: disable-next=contextmanager-generator-missing-cleanup  # the outer one cleans up
             with self._checked_out(opening) as proxy, self._using(proxy, seconds) as connection:
                 yield connection
 
@@ -226,6 +227,7 @@ class Database:
     def _take_slot(self) -> bool:
         """Whether none was free at first. Whoever waits for a server that is away has one too, so
         that a program always has threads left for those who need no database."""
+        # pylint: disable=consider-using-with  # which knows of no time limit
         if self._slots.acquire(blocking=False):
             return False
         if not self._slots.acquire(timeout=max(0.0, min(self._wait_seconds, seconds_left()))):
