@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = [
     "tests.database_fixtures",
     "tests.browser_fixtures",
@@ -10,3 +12,7 @@ pytest_plugins = [
     "tests.fault_table",
     "tests.promises",
 ]
+
+# How long an example takes tells of the machine and of who else is on it, not of our code.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")

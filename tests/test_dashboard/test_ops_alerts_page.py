@@ -211,6 +211,13 @@ def test_what_is_no_silence_is_refused_and_the_form_stays(
     assert app.people.run("SELECT count(*) FROM alert_silences") == [(0,)]
 
 
+def test_the_page_asks_again_every_15_seconds(admin: Visitor) -> None:
+    address = {"path": "/ops/alerts", "search": "", "n": 1}
+    answer = admin.callbacks.fire("page.children", "address.data", **{"address.data": address})
+    props = answer["page.children"]["props"]
+    assert (props["data-refresh"], props["data-every"]) == ("ops-alerts-tick", "15")
+
+
 def test_a_tick_leaves_the_forms_alone(admin: Visitor, engine: Engine) -> None:
     search = "?silence=new"
     assert {"form", "filter"} <= set(shown(admin, search))
@@ -261,6 +268,16 @@ def test_history_is_newest_first_in_pages_and_by_rule(admin: Visitor, engine: En
     assert "Older" not in shown(admin, "?page=3")["history"]
     choices = shown(admin)["filter"]
     assert "CpuHigh" in choices and "MemoryHigh" in choices
+
+
+@pytest.mark.parametrize(
+    "search", ["?rule=%00", "?rule=%27%3B+DROP+TABLE", "?silence=%00", "?rule=%ED%A0%80", "?=&&="]
+)
+def test_a_hostile_address_finds_nothing_and_breaks_nothing(
+    admin: Visitor, engine: Engine, search: str
+) -> None:
+    answer = asked(admin, search)
+    assert (answer.status, said(answer)) == (200, "")
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "9" * 30, "٣", "1e3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -142,6 +143,13 @@ def test_a_rule_taken_out_of_the_file_ends_its_incident() -> None:
     assert withdrawn(gone, START + timedelta(seconds=30)) == gone
     pending = evaluated(WARNING, (0, T))
     assert withdrawn(pending, START).state is State.INACTIVE
+
+
+def test_the_identity_is_that_which_incidents_elsewhere_were_opened_with() -> None:
+    """Another one would leave every incident open at PagerDuty, and open a second."""
+    text = "production|DeliveryFailed|a=1|channel=slack #x"
+    key = dedup_key("production", "DeliveryFailed", (("channel", "slack #x"), ("a", "1")))
+    assert key == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_severity_is_no_part_of_the_identity_and_a_change_of_it_reaches_the_alert() -> None:

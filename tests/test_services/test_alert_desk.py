@@ -224,6 +224,10 @@ def test_each_rule_stands_as_its_gravest_alert(world: World) -> None:
     assert len(states) == len(DEFAULT_RULES) + len(OWN_RULES)
 
 
+def test_before_the_first_evaluation_no_rule_is_quiet(world: World) -> None:
+    assert {one.state for one in world.look().rules} == {None}
+
+
 def test_a_file_that_can_not_be_read_is_told_and_stops_nothing(world: World) -> None:
     world.file = AlertFile("alerting.yml: line 3: 'x' is unknown")
     world.knows(firing("AppDown"))

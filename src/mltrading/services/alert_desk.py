@@ -141,8 +141,8 @@ class AlertDesk:
             outlets=_outlets(file, now.queue),
             dead=record.dead,
             file=file,
-            rules=_ruled(file.rules or (), now.alerts),
-            history=self._history(rule[:LONGEST_NAME], min(max(page, 1), MOST_PAGES), record, file),
+            rules=_ruled(file.rules or (), now),
+            history=self._history(_named(rule), min(max(page, 1), MOST_PAGES), record, file),
         )
 
     @monitor_performance
@@ -176,6 +176,11 @@ class AlertDesk:
         known = {one.name for one in file.rules or ()} | set(record.rules)
         more = len(found) > PAGE_EVENTS and page < MOST_PAGES
         return History(found[:PAGE_EVENTS], rule, sorted(known), page, more)
+
+
+def _named(rule: str) -> str:
+    """A name that could be asked for; "" for what could not (no column holds a NUL)."""
+    return rule[:LONGEST_NAME] if rule.isprintable() else ""
 
 
 def _told(now: AlertsNow) -> dict[str, list[Destination]]:
@@ -218,14 +223,14 @@ _GRAVEST = (
 )
 
 
-def _ruled(rules: Iterable[Rule], alerts: Sequence[Alert]) -> list[Ruled]:
+def _ruled(rules: Iterable[Rule], now: AlertsNow) -> list[Ruled]:
     """Those of the file, and what the engine tells of itself."""
     found = []
     own = {one.name for one in OWN_RULES}
     for rule in by_name(rules).values():
-        states = [one.state for one in alerts if one.rule == rule.name]
+        states = [one.state for one in now.alerts if one.rule == rule.name]
         gravest = min(states, key=_GRAVEST.index) if states else None
-        if gravest is None and rule.name in own:
+        if gravest is None and rule.name in own and now.evaluated_at is not None:
             gravest = State.INACTIVE  # it is remembered once there was one
         found.append(Ruled(rule, gravest))
     return sorted(found, key=lambda one: one.rule.name in own)
