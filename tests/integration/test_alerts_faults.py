@@ -88,7 +88,7 @@ def test_with_the_real_pauses_an_outage_pages_within_30_s_and_ends_once(
         paged = time.monotonic() - stopped
         outage.server.start()
         back = time.monotonic()
-        # The failures of the outage are looked back on for a minute, and 15 s may pass between looks.
+        # A minute is looked back on, with the failures of the outage; 15 s pass between looks.
         wait_until(lambda: outage.told() == BOTH, "both hear the end", 180)
         ended = time.monotonic() - back
         wait_until(

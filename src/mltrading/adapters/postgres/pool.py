@@ -176,7 +176,7 @@ class Database:
                 f"BEGIN {mode}; SET LOCAL statement_timeout = {round(seconds * 1000)};"
                 f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT_SECONDS * 1000}"
             )
-            # pylint: disable-next=contextmanager-generator-missing-cleanup  # the outer one cleans up
+            # The outer one cleans up. pylint: disable-next=contextmanager-generator-missing-cleanup
             with self._checked_out(opening) as proxy, self._using(proxy, seconds) as connection:
                 yield connection
 
