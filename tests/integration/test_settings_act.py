@@ -247,7 +247,7 @@ ROWS: dict[str, tuple[Act, tuple[tuple[str, object], tuple[str, object]]]] = {
         ssl_required,
         (("true", "not support SSL, but SSL was required"), ("false", ["connected"] * 2)),
     ),
-    "database.connection_pool": (connection_pool, (("4", 2), ("16", 8))),
+    "database.connection_pool": (connection_pool, (("4", 2), ("16", DATABASE_SLOTS))),
     "features.advanced_charts": (
         advanced_charts, (("true", (ON, False, 404)), ("false", (OFF, True, 400))),
     ),
