@@ -28,7 +28,7 @@ from mltrading.cli.start import set_up_log
 from mltrading.cli.worker import usable_config
 from mltrading.errors import DatabaseUnavailable
 from mltrading.files import ROOT
-from mltrading.settings import Settings, load_settings
+from mltrading.settings import DATABASE_SLOTS, Settings, load_settings
 from mltrading.settings.file import EnvironmentFile
 from tests.callback_client import CallbackClient
 from tests.certificates import Certificate
