@@ -122,7 +122,10 @@ def connection_pool(at: Deployment, text: str) -> object:
     with locked(at.url, "symbols"):
         for thread in threads:
             thread.start()
-        wait_until(lambda: not all(one.is_alive() for one in threads), "one to be turned away")
+        wait_until(
+            lambda: sum(one.is_alive() for one in threads) == waiting(at.url) < len(threads),
+            "each waits for an answer, or was turned away",
+        )
         found = waiting(at.url)
     for thread in threads:
         thread.join()
