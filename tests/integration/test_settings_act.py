@@ -28,7 +28,7 @@ from mltrading.cli.start import set_up_log
 from mltrading.cli.worker import usable_config
 from mltrading.errors import DatabaseUnavailable
 from mltrading.files import ROOT
-from mltrading.settings import Settings, load_settings
+from mltrading.settings import DATABASE_SLOTS, Settings, load_settings
 from mltrading.settings.file import EnvironmentFile
 from tests.callback_client import CallbackClient
 from tests.certificates import Certificate
@@ -122,7 +122,10 @@ def connection_pool(at: Deployment, text: str) -> object:
     with locked(at.url, "symbols"):
         for thread in threads:
             thread.start()
-        wait_until(lambda: not all(one.is_alive() for one in threads), "one to be turned away")
+        wait_until(
+            lambda: sum(one.is_alive() for one in threads) == waiting(at.url) < len(threads),
+            "each waits for an answer, or was turned away",
+        )
         found = waiting(at.url)
     for thread in threads:
         thread.join()
@@ -247,7 +250,7 @@ ROWS: dict[str, tuple[Act, tuple[tuple[str, object], tuple[str, object]]]] = {
         ssl_required,
         (("true", "not support SSL, but SSL was required"), ("false", ["connected"] * 2)),
     ),
-    "database.connection_pool": (connection_pool, (("4", 2), ("16", 8))),
+    "database.connection_pool": (connection_pool, (("4", 2), ("16", DATABASE_SLOTS))),
     "features.advanced_charts": (
         advanced_charts, (("true", (ON, False, 404)), ("false", (OFF, True, 400))),
     ),
