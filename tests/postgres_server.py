@@ -11,12 +11,15 @@ from mltrading.adapters.postgres.server_folder import is_supervised
 from tests.database_fixtures import FAST
 from tests.waiting import wait_until
 
+# What was said to be saved has to be there after a kill.
+SURE = {**FAST, "synchronous_commit": "on"}
+
 
 class Server:
     """A running server, to be stopped, frozen and started again."""
 
     def __init__(self, home: Path, binaries: Path | None) -> None:
-        self._embedded = EmbeddedServer(home, binaries, settings=FAST)
+        self._embedded = EmbeddedServer(home, binaries, settings=SURE)
         self.url = self.start()
 
     def start(self) -> str:

@@ -46,6 +46,10 @@ def chunked(*parts: bytes) -> bytes:
     return b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + body
 
 
+class Last(bytes):
+    """What is written before the server hangs up."""
+
+
 @asynccontextmanager
 async def stub(handle: Handler) -> AsyncIterator[int]:
     """A server whose answer to the n-th request is `handle(n)`; None hangs up without one."""
@@ -63,6 +67,8 @@ async def stub(handle: Handler) -> AsyncIterator[int]:
                 if told is None:
                     break
                 writer.write(told)
+                if isinstance(told, Last):
+                    break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client is gone
         finally:
@@ -114,7 +120,7 @@ def asking(handle: Handler, times: int = 1) -> list[Sample]:
         (answer(503, "", "Retry-After: soon"), "status 503", False),
         (answer(503, "", "Retry-After: 1"), "503", True),
         (None, "no answer: IncompleteReadError", False),
-        (b"HTTP/1.1 200 X\r\nContent-Length: 90\r\n\r\nhalf", "no answer: ", False),
+        (Last(b"HTTP/1.1 200 X\r\nContent-Length: 90\r\n\r\nhalf"), "no answer: ", False),
         (b"nonsense\r\n\r\n", "no answer: ", False),
     ],
 )

@@ -136,7 +136,9 @@ def test_a_cut_is_told_by_the_head_of_the_daily_digest(
     facts = PostgresDayBook(database).facts(now - timedelta(days=1), now)
     [line] = [
         line
-        for line in Digest("production", now, 0, (), facts).text().splitlines()
+        for line in Digest("production", now - timedelta(days=1), now, 0, (), facts)
+        .text()
+        .splitlines()
         if "trail" in line
     ]
     assert line == f"Audit trail: 5 events, head {head(sql)}"

@@ -56,7 +56,15 @@ def test_every_trace_type_a_figure_names_is_in_the_bundle() -> None:
     named = set()
     for module in FIGURES.glob("*.py"):
         named |= set(re.findall(r'"type": "(\w+)"', module.read_text()))
-    traces = named - {"linear", "log", "category", "rect", "line", "path"}  # axes and shapes
+    traces = named - {
+        "linear",
+        "log",
+        "date",
+        "category",
+        "rect",
+        "line",
+        "path",
+    }  # axes and shapes
     assert {"candlestick", "ohlc", "bar", "scatter"} <= traces
     assert traces <= trace_types_in_bundle()
 

@@ -197,7 +197,7 @@ def test_it_is_read_once_in_ten_seconds_however_many_ask() -> None:
     assert health.asked == 2
 
 
-@pytest.mark.parametrize("state", [s for s in DatabaseState if s is not DatabaseState.OK])
+@pytest.mark.parametrize("state", [state for state in DatabaseState if not state.current])
 def test_an_absent_or_strange_database_is_asked_nothing_more(state: DatabaseState) -> None:
     book = Book()
     found = vitals(Health(state), book).read()

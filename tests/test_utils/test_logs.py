@@ -128,6 +128,11 @@ def test_without_secrets_a_text_stays_as_it_is() -> None:
     assert logs.Secrets(["", "abc"]).hide("abc, said nobody") == "abc, said nobody"
 
 
+def test_what_is_no_address_is_hidden_by_the_piece() -> None:
+    secrets = logs.Secrets(["smtp://carrier:pigeon-post-1@["])
+    assert "pigeon" not in secrets.hide("can not sign in with pigeon-post-1")
+
+
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
 def test_the_level_acts(level: str) -> None:
     stream = written(level)

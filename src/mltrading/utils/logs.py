@@ -71,7 +71,10 @@ def _parts(value: str) -> set[str]:
     """The value, and of an address the password and the path, either of which may be a key."""
     found = {value}
     if "://" in value:
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError:  # no address, but each piece of it may be a key all the same
+            return found | set(re.split(r"[:/@?&=#]+", value))
         found |= {parts.password or "", unquote(parts.password or "")}
         if parts.scheme in ("http", "https") and len(parts.path) > 8:
             found.add(parts.path)
