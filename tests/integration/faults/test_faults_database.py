@@ -218,7 +218,8 @@ def test_fault_06_a_database_that_takes_no_changes_is_read(place: Place, figure:
         assert place.app.ask("/health/ready")[0] == 200
         reads = Counter(find(vera).status_code for _ in range(20))
         written = sign_out(vera)
-        banner = layout()
+        # Each process keeps for 2 s what it asked the database.
+        wait_until(lambda: "nothing is saved" in layout(), "the banner")
     finally:
         place.sql("ALTER SYSTEM RESET default_transaction_read_only")
         place.sql("SELECT pg_reload_conf()")
