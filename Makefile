@@ -75,7 +75,8 @@ run: $(RUN_STAMP)
 
 PYTEST := $(BIN)/python -m pytest
 
-# Two workers: one drives Chromium, the other Firefox, both take the rest.
+# Three workers: one drives Chromium, one Firefox, one begins with the rest, and all end with it. On
+# two processors too: more than half of the time goes by while a test waits for what it started.
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
