@@ -83,7 +83,7 @@ ifdef PG
 	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m 'database and not faults' --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 2 --dist load -m 'not faults' --ignore=tests/test_delivery --cov --cov-report=term \
+	$(PYTEST) -q -n 3 --dist load -m 'not faults' --ignore=tests/test_delivery --cov --cov-report=term \
 		--durations=10
 endif
 

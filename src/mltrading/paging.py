@@ -201,8 +201,7 @@ def build_config(settings: Settings) -> FileConfig:
 
 def build_alerts(settings: Settings, database: Database) -> Alerts:
     """The verbs, for pages and the command line."""
-    config = build_config(settings)
-    return Alerts(PostgresAlerts(database), config, PostgresSamples(database))
+    return Alerts(PostgresAlerts(database), ShownFile(settings), PostgresSamples(database))
 
 
 def build_desk(settings: Settings, database: Database) -> AlertDesk:

@@ -136,7 +136,8 @@ def test_an_absent_collector_is_told_once_and_harms_nobody(
     ):
         assert server.flood("/health/live", 40, clients=4) == (40, 0)
         wait_until(lambda: "opentelemetry" in server.log, "it is told")
-        assert server.flood("/health/live", 40, clients=4) == (40, 0)
+        for _ in range(5):  # each is a batch that fails, and most are tried again
+            assert server.flood("/health/live", 40, clients=4) == (40, 0)
         assert len([line for line in server.log.splitlines() if " opentelemetry." in line]) == 1
 
 

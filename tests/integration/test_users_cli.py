@@ -67,6 +67,14 @@ def test_whole_link_where_the_address_is_told(users: Users) -> None:
     assert out.splitlines()[-1].startswith("http://localhost:8050/password/")
 
 
+def test_the_link_is_whole_where_the_deployment_knows_its_address(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLTRADING_URL", "https://trade.example/")
+    _, out, _ = users("add", "ann@example.com")
+    assert out.splitlines()[-1].startswith("https://trade.example/password/")
+
+
 def test_password_comes_from_standard_input(users: Users, people: People) -> None:
     code, out, _ = users("add", "ann@example.com", "--password-stdin", stdin=f"{PASSWORD}\n")
     assert code == 0 and PASSWORD not in out and "/password/" not in out

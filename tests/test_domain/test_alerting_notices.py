@@ -94,7 +94,7 @@ def test_the_end_is_told_after_2_minutes_of_false_with_the_same_key_to_those_who
         assert after.message.key == before.message.key
         assert after.message.id != before.message.id
         assert after.opened_id == before.message.id
-        assert after.message.title == "production ErrorRateHigh: over after 3 min"
+        assert after.message.title == "production ErrorRateHigh: over after 1 min"
 
 
 def test_what_is_over_before_anybody_was_told_stays_unsaid() -> None:
@@ -109,7 +109,7 @@ def test_a_flicker_within_2_minutes_is_one_incident() -> None:
     world.run(between("ErrorRateHigh", (0, 60), (120, 180), (240, 300)), until=500)
     assert [title for _, title in world.told(SLACK)] == [
         "production ErrorRateHigh: ErrorRateHigh said",
-        "resolved production ErrorRateHigh: over after 7 min",
+        "resolved production ErrorRateHigh: over after 5 min",
     ]
 
 
@@ -286,7 +286,7 @@ def test_changes_of_an_open_group_wait_5_minutes_and_its_end_does_not() -> None:
         (0, "production MemoryHigh: web.1 is full"),
         (300, "production MemoryHigh: 2 go on, 0 over"),
         (1020, "production MemoryHigh: 1 go on, 1 over"),
-        (1320, "resolved production MemoryHigh: over after 21 min"),
+        (1320, "resolved production MemoryHigh: over after 19 min"),
     ]
     assert [at for at, _ in world.told(PAGER)] == [0, 60, 1020, 1320]
 
@@ -330,7 +330,7 @@ def test_a_rule_that_errs_three_times_in_a_row_is_told_as_broken() -> None:
             60,
             "production RuleBroken: MemoryHigh can not be evaluated: MemoryHigh said",
         ),
-        (420, "resolved production RuleBroken: over after 6 min"),
+        (420, "resolved production RuleBroken: over after 4 min"),
     ]
 
 

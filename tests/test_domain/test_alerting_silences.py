@@ -6,7 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mltrading.domain.alerting.silences import matchers_of, parse_matchers, span_seconds
+from mltrading.domain.alerting.silences import (
+    matchers_of,
+    parse_matchers,
+    refuse_unknown,
+    span_seconds,
+)
 from mltrading.errors import InvalidSilence
 
 pytestmark = pytest.mark.smoke
@@ -31,6 +36,15 @@ def test_what_has_no_awkward_letter_is_taken_as_it_is() -> None:
     assert matchers_of({"rule": "AppDown", "severity": "critical"}) == "rule=AppDown"
     # RuleBroken names the rule that is broken in a label of its own, which no silence knows.
     assert matchers_of({"rule": "RuleBroken", "place": "x"}) == "rule=RuleBroken"
+
+
+def test_a_rule_that_there_is_not_is_refused_with_the_one_that_is_meant() -> None:
+    rules = ("DatabaseDown", "AppDown")
+    with pytest.raises(InvalidSilence, match="no rule 'DatabseDown'; is it DatabaseDown"):
+        refuse_unknown(parse_matchers("AppDown,DatabseDown"), rules)
+    with pytest.raises(InvalidSilence, match="no rule 'Nonsense'$"):
+        refuse_unknown(parse_matchers("rule!=Nonsense"), rules)
+    refuse_unknown(parse_matchers("AppDown,Nons*,rule=?,severity=Nonsense"), rules)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from mltrading.domain.access import Actor, Role
+from mltrading.domain.alerting.notices import Ruleset
 from mltrading.domain.alerting.rules import DEFAULT_RULES, OWN_RULES
 from mltrading.domain.alerting.silences import Silence, parse_matchers
 from mltrading.domain.alerting.states import Alert, State
 from mltrading.domain.alerting.turns import Book, Event
-from mltrading.errors import Forbidden
+from mltrading.errors import Forbidden, InvalidSilence
 from mltrading.services.alert_desk import MOST_PAGES, PAGE_EVENTS, AlertDesk, Desk, Watch
 from mltrading.services.alerts import Alerts
 from mltrading.services.ports.alert_desk import AlertFile, DeadLetter, DeskRecord, Leader
@@ -50,6 +51,12 @@ class World:
 
     def book(self) -> tuple[Book, datetime]:
         return self.book_now, NOON
+
+    def problem(self) -> str:
+        return self.file.problem
+
+    def ruleset(self) -> Ruleset:
+        return Ruleset("production", self.file.rules, self.file.channels)
 
     def queue(self) -> Sequence[QueueState]:
         return self.waits
@@ -176,6 +183,16 @@ def test_a_silence_is_made_as_the_console_makes_it(world: World) -> None:
     )
     assert (event.action, event.actor, event.target) == ("alerts.silence", "adam", "1")
     assert event.origin == origin
+
+
+def test_a_silence_of_a_rule_that_there_is_not_is_refused(world: World) -> None:
+    with pytest.raises(InvalidSilence, match="is it AppDown"):
+        world.desk().silence(ADMIN, "AppDwon", 60, "we move it", Origin())
+    world.knows(make_alert("Gone"))  # its rule was taken out of the file while it fired
+    world.desk().silence(ADMIN, "Gone", 60, "we move it", Origin())
+    world.file = replace(world.file, problem="line 3: wrong")  # then nobody knows what there is
+    world.desk().silence(ADMIN, "AppDwon", 60, "we move it", Origin())
+    assert [silence.text for silence, _ in world.made] == ["rule=Gone", "rule=AppDwon"]
 
 
 # -- channels -------------------------------------------------------------------------------------

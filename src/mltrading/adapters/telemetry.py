@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 from mltrading.utils import tracing
@@ -48,7 +49,8 @@ class Telemetry:
 
         self._provider = TracerProvider(resource=Resource.create(self._resource))
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        logging.getLogger("opentelemetry").addFilter(_Once())
+        theirs = logging.getLogger("opentelemetry")
+        theirs.handlers, theirs.propagate = [_Once()], False
         tracing.begin(_Spans(self._provider).open)
 
     def end(self) -> None:
@@ -134,13 +136,14 @@ def _describe(span: Span, method: str) -> None:
         _mark(span, "error", str(work.status))
 
 
-class _Once(logging.Filter):
-    """An absent collector is told once, not every few seconds."""
+class _Once(logging.Handler):
+    """An absent collector is told once, not every few seconds. (A filter would not do: those of a
+    logger are not asked about what its children log.)"""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told = False
+        self._seen = count()
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        told, self._told = self._told, True
-        return not told
+    def emit(self, record: logging.LogRecord) -> None:
+        if next(self._seen) == 0:
+            logging.getLogger().handle(record)

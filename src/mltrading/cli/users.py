@@ -81,7 +81,7 @@ def _link_options(parser: argparse.ArgumentParser) -> None:
         "--url",
         type=address,
         metavar="URL",
-        help="where the dashboard is, such as https://example.com, for a link to send",
+        help="where the dashboard is, such as https://example.com (default: MLTRADING_URL)",
     )
     _json_option(parser)
 
@@ -217,7 +217,7 @@ def state(user: UserInfo) -> str:
 
 
 def _report(arguments: argparse.Namespace, user: UserInfo, what: str, link: str) -> None:
-    path = f"{arguments.url or ''}/password/{link}" if link else None
+    path = f"{arguments.url or configured().url or ''}/password/{link}" if link else None
     if arguments.json:
         print(json.dumps({"email": user.email, "role": user.role.value, "link": path}))
         return

@@ -8,8 +8,13 @@ from datetime import datetime, timedelta
 
 from mltrading.domain.access import Actor, Permission
 from mltrading.domain.alerting.notices import Told
-from mltrading.domain.alerting.rules import Rule
-from mltrading.domain.alerting.silences import Silence, checked, parse_matchers
+from mltrading.domain.alerting.rules import Rule, by_name
+from mltrading.domain.alerting.silences import (
+    Silence,
+    checked,
+    parse_matchers,
+    refuse_unknown,
+)
 from mltrading.domain.alerting.states import Alert, State
 from mltrading.domain.alerting.turns import Event
 from mltrading.errors import InvalidSilence
@@ -80,9 +85,14 @@ class Alerts:
         self, actor: Actor, matchers: str, seconds: float, reason: str, origin: Origin = NOWHERE
     ) -> Silence:
         """From now on for so long nobody is told of what matches ("MemoryHigh",
-        "rule=Error*,severity!=critical"). InvalidSilence says what is not allowed."""
+        "rule=Error*,severity!=critical"). InvalidSilence says what is not allowed; a rule that
+        there is not is not."""
         actor.require(Permission.MODIFY_SETTINGS)
         parsed, said = parse_matchers(matchers), checked(seconds, reason)
+        if not self._config.problem():
+            alerts = self._store.book()[0].alerts.values()  # of rules that are gone, too
+            in_force = by_name(self._config.ruleset().rules)
+            refuse_unknown(parsed, {*in_force, *(one.rule for one in alerts)})
 
         def made(silence_id: str, now: datetime) -> Silence:
             ends_at = now + timedelta(seconds=seconds)

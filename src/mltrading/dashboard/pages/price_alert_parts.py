@@ -23,7 +23,7 @@ from mltrading.services.price_alerts import (
 )
 from mltrading.services.price_words import bar_name
 
-COLUMNS = ("Symbol", "Condition", "State", "Last told", "")
+COLUMNS = ("Symbol", "Condition", "State", "Told for the bar of", "")
 MARKS = {
     Standing.ARMED: "state-armed",
     Standing.COOLING: "state-resting",
@@ -36,7 +36,7 @@ MARKS = {
 
 def alerts(found: Sequence[AlertState], watched: bool) -> list[Node]:
     shown: list[Node] = [el("h2", f"Your alerts, {len(found)} of at most {MOST_ALERTS}")]
-    if found and not watched:
+    if not watched:
         said = "No worker judges alerts at present: start one with mltrading worker."
         shown.append(el("p", said, class_="callout", id="alerts-unwatched"))
     if not found:
@@ -70,7 +70,7 @@ def _row(one: AlertState) -> Node:
         el("th", code, " ", el("span", wish.interval.value, class_="muted"), scope="row"),
         el("td", wish.condition.words, _how(alert)),
         el("td", el("span", _standing(one), class_=f"state {MARKS[one.standing]}")),
-        el("td", *_last(alert), data_label="Last told: "),
+        el("td", *_last(alert), data_label="Told for the bar of: "),
         el("td", buttons),
         data_alert=number,
     )

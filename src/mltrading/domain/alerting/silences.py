@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 from mltrading.errors import InvalidSilence
+from mltrading.utils.text import nearest
 
 LONGEST_SECONDS = 30 * 86_400.0
 LONGEST_REASON = 500
@@ -19,6 +20,7 @@ _SPAN = re.compile(r"([0-9]{1,7})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 # What a matcher takes for something else than itself, or not at all: any one character fits there.
 _AWKWARD = re.compile(r"[\x00-\x1f\x7f,*?\[\]]")
+_WILD = re.compile(r"[*?\[]")
 LONGEST_PATTERN = 200
 
 
@@ -63,6 +65,17 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
     if not words:
         raise InvalidSilence("a silence needs at least one matcher, such as rule=MemoryHigh")
     return tuple(map(_matcher, words))
+
+
+def refuse_unknown(matchers: Iterable[Matcher], rules: Collection[str]) -> None:
+    """InvalidSilence for a rule that is not among these: a typing error would mute nothing, and
+    nobody would notice before the night."""
+    for one in matchers:
+        if one.label == "rule" and one.pattern not in rules and not _WILD.search(one.pattern):
+            like = nearest(one.pattern, rules)
+            raise InvalidSilence(
+                f"there is no rule {one.pattern[:64]!r}{f'; is it {like}?' if like else ''}"
+            )
 
 
 def _matcher(word: str) -> Matcher:

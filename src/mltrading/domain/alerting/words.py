@@ -59,7 +59,7 @@ class Say:
 
     def _title(self, what: What, firing: Sequence[Alert], over: Sequence[Alert]) -> str:
         if what is What.RESOLVE:
-            longest = max(moved_by(one.fired_at, self._now) for one in over)
+            longest = max(moved_by(one.fired_at, one.true_at or self._now) for one in over)
             return f": over after {lasting(longest)}"
         still = " goes on" if what is What.REPEAT else ""
         if what is What.UPDATE:
