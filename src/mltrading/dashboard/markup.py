@@ -7,7 +7,7 @@ text: the browser makes elements and text nodes of it, never HTML source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Node = str | list[Any]
@@ -29,12 +29,32 @@ def el(tag: str, *children: Node | None, **attributes: str | None) -> list[Any]:
 
 
 def table(
-    label: str, heads: Iterable[str], rows: Iterable[Node], id: str | None = None
+    label: str,
+    heads: Sequence[str],
+    rows: Iterable[Node],
+    id: str | None = None,
+    *,
+    stacked: bool = False,
 ) -> list[Any]:
-    """A table in the frame that it scrolls in, which the keyboard reaches by its label."""
+    """A table in the frame that it scrolls in, which the keyboard reaches by its label. `stacked`:
+    on a phone each row is a block instead, in which every cell says its head."""
     head = el("tr", *(el("th", name, scope="col") for name in heads))
-    whole = el("table", el("thead", head), el("tbody", *rows), class_="table", id=id)
+    body = el("tbody", *(_labelled(row, heads) if stacked else row for row in rows))
+    name = "table stacked" if stacked else "table"
+    whole = el("table", el("thead", head), body, class_=name, id=id)
     return el("div", whole, class_="table-wrap", tabindex="0", role="region", aria_label=label)
+
+
+def _labelled(row: Node, heads: Sequence[str]) -> Node:
+    """The row, each of whose cells knows its head; one that is no row of such cells as it is."""
+    if isinstance(row, str) or len(row) != len(heads) + 2:
+        return row
+    tag, attributes, *cells = row
+    known = (
+        [cell[0], {**cell[1], "data-label": f"{head}: "}, *cell[2:]] if head else cell
+        for cell, head in zip(cells, heads, strict=True)
+    )
+    return [tag, attributes, *known]
 
 
 def hidden(text: str) -> list[Any]:

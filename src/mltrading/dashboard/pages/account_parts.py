@@ -60,7 +60,8 @@ def session_table(found: Sequence[SessionInfo], end: Callable[[SessionInfo], Nod
         browser = el("td", browser_name(one.browser), title=one.browser)
         return el("tr", *(el("td", cell) for cell in cells), browser, el("td", last))
 
-    return table("Sessions", ("Began", "Last seen", "From", "Browser", ""), map(row, found))
+    heads = ("Began", "Last seen", "From", "Browser", "")
+    return table("Sessions", heads, map(row, found), stacked=True)
 
 
 def password(profile: Profile) -> list[Node]:

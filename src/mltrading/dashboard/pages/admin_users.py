@@ -55,7 +55,7 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
         ),
         el("p", _counted(len(found), len(users)), class_="muted"),
         (
-            table("Users", HEADS, rows, "users-table")
+            table("Users", HEADS, rows, "users-table", stacked=True)
             if rows
             else el("p", "Nobody yet.", class_="muted")
         ),
@@ -64,7 +64,9 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
 
 def _counted(found: int, stored: int) -> str:
     shown = f"; the first {MOST_SHOWN} are shown" if found > MOST_SHOWN else ""
-    return f"{found:,} of {stored:,}{shown}" if found != stored or shown else f"{stored:,} users"
+    if found != stored or shown:
+        return f"{found:,} of {stored:,}{shown}"
+    return "1 user" if stored == 1 else f"{stored:,} users"
 
 
 def _adding() -> Node:
