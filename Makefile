@@ -75,15 +75,15 @@ run: $(RUN_STAMP)
 
 PYTEST := $(BIN)/python -m pytest
 
-# Three workers: one drives Chromium, one Firefox, one begins with the rest, and all end with it. On
-# two processors too: more than half of the time goes by while a test waits for what it started.
+# Two workers: one drives Chromium, the other Firefox, both take the rest. (A third brings nothing on
+# two processors: two browsers keep them busy.)
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
 	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m 'database and not faults' --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 3 --dist load -m 'not faults' --ignore=tests/test_delivery --cov --cov-report=term \
+	$(PYTEST) -q -n 2 --dist load -m 'not faults' --ignore=tests/test_delivery --cov --cov-report=term \
 		--durations=10
 endif
 
