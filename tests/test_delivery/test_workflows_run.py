@@ -20,6 +20,7 @@ GATES = {
     "security": "make security",
     "unit": "make unit",
     "regression": "make regression BROWSER=firefox",
+    "faults": "make test-faults",
     "pipeline": "make test-delivery",
     "rows": "python -m delivery matrix",
     "matrix": "make matrix-row PG=18 BROWSER=firefox",
