@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
@@ -56,7 +57,7 @@ def place(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("ops-alerts")
-    name = f"mlt_ops_alerts_{folder.parent.name.replace('-', '_')}"
+    name = f"mlt_ops_alerts_{secrets.token_hex(4)}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = database_on(server_url, name)
     (folder / "development.yml").write_text(STRICT + "monitoring: {alerts: true}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def place(
 ) -> Iterator[tuple[str, str]]:
     """The dashboard as the scan serves it, and the code of its administrator."""
     folder = tmp_path_factory.mktemp("scan")
-    name = f"mlt_scan_{folder.parent.name.replace('-', '_')}"
+    name = f"mlt_scan_{secrets.token_hex(4)}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -54,7 +55,7 @@ def place(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("signed-in")
-    name = f"mlt_signed_in_{folder.parent.name.replace('-', '_')}"
+    name = f"mlt_signed_in_{secrets.token_hex(4)}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
