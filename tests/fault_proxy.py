@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.listening import listening
+
 PIECE = 1 << 16
 
 
@@ -82,29 +84,12 @@ class Proxy:
 def proxied(connect: Callable[[], socket.socket]) -> Iterator[Proxy]:
     """A proxy on a free port of 127.0.0.1 until the block ends; `connect` opens a line to what is
     behind it."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    proxy = Proxy(connect, listener.getsockname()[1])
-
-    def one(client: socket.socket) -> None:
-        with suppress(OSError):  # what is behind it is away: the client sees an end
-            proxy.serve(client)
-        client.close()
-
-    def accept() -> None:
-        with suppress(OSError):  # the listener is closed at the end
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=one, args=(client,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
+    proxy = Proxy(connect)
     try:
-        yield proxy
+        with listening(proxy.serve) as proxy.port:
+            yield proxy
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
         proxy.stop()
-        thread.join(10)
 
 
 def to_socket(path: str) -> Callable[[], socket.socket]:

@@ -7,11 +7,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+
+from tests.listening import listening
 
 CUT = "cut"  # instead of an answer: the connection ends
 HANG = "hang"  # instead of an answer: silence
@@ -124,35 +126,21 @@ class _Conversation:
 @contextmanager
 def mail_server(box: Mailbox) -> Iterator[Mailbox]:
     """The server, until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    box.port = listener.getsockname()[1]
 
     def converse(line: socket.socket) -> None:
-        # A client that goes away, or refuses our certificate, is what many tests are about.
-        with suppress(OSError):
-            line.settimeout(20)
-            if box.implicit:
-                assert box.tls is not None
-                line = box.tls.wrap_socket(line, server_side=True)
-            conversation = _Conversation(box, line)
-            try:
-                conversation.run()
-            finally:
-                conversation.close()
-        line.close()
+        line.settimeout(20)
+        if box.implicit:
+            assert box.tls is not None
+            line = box.tls.wrap_socket(line, server_side=True)
+        conversation = _Conversation(box, line)
+        try:
+            conversation.run()
+        finally:
+            conversation.close()
+            line.close()
 
-    def accept() -> None:
-        with suppress(OSError):  # the listener is closed at the end
-            while True:
-                line, _ = listener.accept()
-                threading.Thread(target=converse, args=(line,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield box
-    finally:
-        box.stopping.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(10)
+    with listening(converse) as box.port:
+        try:
+            yield box
+        finally:
+            box.stopping.set()

@@ -17,12 +17,11 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.domain.calendar import Calendars
 from mltrading.services.digest import DailyDigest, DigestMoment
 from mltrading.services.jobs import JobRunner
-from mltrading.services.ports import DayFacts
-from mltrading.utils.message import DELIVERED, Message, Outcome
 from tests.alert_workers import Receiver, environment, receiving, working
 from tests.memory import MemoryMarket
 from tests.promises import Promise
 from tests.test_delivery.scripted_server import Reply, Script, scripted
+from tests.test_services.digest_made import DigestChannel, NoFacts
 from tests.test_services.job_runs import SetClock
 from tests.waiting import wait_until
 
@@ -231,22 +230,6 @@ def test_a_watchdog_address_that_is_none_stops_the_start(place: Place) -> None:
     assert "s3cret-check" not in worker.said()
 
 
-class Book:
-    def facts(self, since: datetime, until: datetime) -> DayFacts:
-        return DayFacts((), 0, 0, None, 0)
-
-
-class Channel:
-    name = "slack #info"
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    def send(self, message: Message) -> Outcome:
-        self.messages.append(message)
-        return DELIVERED
-
-
 @pytest.mark.parametrize(
     ("zone", "first", "days", "transition"),
     [
@@ -260,7 +243,7 @@ class Channel:
 def test_two_workers_that_restart_each_hour_send_one_digest_a_day_across_changes_of_the_clocks(
     database: Database, promise: Promise, zone: str, first: str, days: int, transition: str, at: str
 ) -> None:
-    clock, channel = SetClock(datetime.fromisoformat(first).replace(tzinfo=UTC)), Channel()
+    clock, channel = SetClock(datetime.fromisoformat(first).replace(tzinfo=UTC)), DigestChannel()
     hour, minute = map(int, at.split(":"))
     moment = DigestMoment(datetime.min.time().replace(hour=hour, minute=minute), ZoneInfo(zone))
 
@@ -270,7 +253,7 @@ def test_two_workers_that_restart_each_hour_send_one_digest_a_day_across_changes
             lambda: [channel],
             MemoryMarket(),
             Calendars(),
-            Book(),
+            NoFacts(),
             clock,
             lambda: moment,
         )

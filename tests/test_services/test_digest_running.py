@@ -9,10 +9,10 @@ import pytest
 from mltrading.domain.calendar import Calendars
 from mltrading.services.days import DayReader
 from mltrading.services.digest import DailyDigest
-from mltrading.services.ports import DayFacts
 from mltrading.services.ports.operations import Timing, Usage, Window
-from mltrading.utils.message import DELIVERED, Message, Outcome
+from mltrading.utils.message import DELIVERED
 from tests.memory import MemoryMarket
+from tests.test_services.digest_made import DigestChannel, NoFacts
 from tests.test_services.job_runs import SetClock
 from tests.test_services.operations_made import Book, Samples, counts
 
@@ -22,31 +22,15 @@ EIGHT = datetime(2026, 3, 4, 8, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-class Facts:
-    def facts(self, since: datetime, until: datetime) -> DayFacts:
-        return DayFacts((), 0, 0, None, 0)
-
-
-class Recorder:
-    name = "slack #info"
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    def send(self, message: Message) -> Outcome:
-        self.messages.append(message)
-        return DELIVERED
-
-
 def sent(samples: Samples, book: Book) -> list[str]:
     """The lines of the digest of that morning."""
-    channel = Recorder()
+    channel = DigestChannel()
     job = DailyDigest(
         "production",
         lambda: [channel],
         MemoryMarket(),
         Calendars(),
-        Facts(),
+        NoFacts(),
         SetClock(EIGHT),
         running=DayReader(samples, book),
     )
@@ -94,9 +78,9 @@ def test_a_day_that_was_not_measured_is_said_to_be_so() -> None:
 
 
 def test_where_nobody_measures_nothing_is_said() -> None:
-    channel = Recorder()
+    channel = DigestChannel()
     job = DailyDigest(
-        "production", lambda: [channel], MemoryMarket(), Calendars(), Facts(), SetClock(EIGHT)
+        "production", lambda: [channel], MemoryMarket(), Calendars(), NoFacts(), SetClock(EIGHT)
     )
     job.perform(channel.name, EIGHT)
     assert "Performance" not in channel.messages[0].text

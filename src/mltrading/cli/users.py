@@ -20,6 +20,7 @@ from mltrading.utils.progress import Progress
 
 if TYPE_CHECKING:
     from mltrading.services.accounts import Accounts, UserInfo
+    from mltrading.settings import Settings
 
 HERE = Origin(browser="command line")
 ROLES = [role.value for role in Role]
@@ -104,13 +105,14 @@ def address(text: str) -> str:
 def add_user(arguments: argparse.Namespace) -> int:
     role, link = Role(arguments.role), ""
     password = read_password() if arguments.password_stdin else None
-    with opened_accounts() as accounts:
+    settings = configured()
+    with opened_accounts(settings) as accounts:
         if password is None:
             link = accounts.add(CONSOLE, arguments.email, role, HERE)
         else:
             accounts.add_with_password(CONSOLE, arguments.email, role, password, HERE)
         user = accounts.find(CONSOLE, arguments.email)
-    _report(arguments, user, "added", link)
+    _report(arguments, user, "added", link, settings.url)
     return 0
 
 
@@ -162,22 +164,23 @@ def enable(arguments: argparse.Namespace) -> int:
 
 
 def reset_user(arguments: argparse.Namespace) -> int:
-    with opened_accounts() as accounts:
+    settings = configured()
+    with opened_accounts(settings) as accounts:
         user = accounts.find(CONSOLE, arguments.email)
         link = accounts.reset(CONSOLE, user.id, HERE, second_factor=arguments.second_factor)
-    _report(arguments, user, "reset", link)
+    _report(arguments, user, "reset", link, settings.url)
     return 0
 
 
 @contextmanager
-def opened_accounts() -> Iterator[Accounts]:
+def opened_accounts(settings: Settings | None = None) -> Iterator[Accounts]:
     """The accounts of the database that the settings name."""
     from mltrading.adapters.passwords import Argon2Passwords
     from mltrading.adapters.postgres.identity import PostgresIdentity
     from mltrading.adapters.postgres.pool import Database
     from mltrading.services.accounts import Accounts
 
-    settings = configured()
+    settings = settings or configured()
     with ExitStack() as opened:
         with Progress() as say:
             url = opened.enter_context(migrated_url(settings, say))
@@ -216,8 +219,11 @@ def state(user: UserInfo) -> str:
     return " and ".join(roads) or "waits for a password"
 
 
-def _report(arguments: argparse.Namespace, user: UserInfo, what: str, link: str) -> None:
-    path = f"{arguments.url or configured().url or ''}/password/{link}" if link else None
+def _report(
+    arguments: argparse.Namespace, user: UserInfo, what: str, link: str, known: str | None
+) -> None:
+    """`known`: where the deployment says that it is reached."""
+    path = f"{arguments.url or known or ''}/password/{link}" if link else None
     if arguments.json:
         print(json.dumps({"email": user.email, "role": user.role.value, "link": path}))
         return
