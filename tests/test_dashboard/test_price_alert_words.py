@@ -55,8 +55,8 @@ def test_when_nobody_judges_the_page_says_since_when() -> None:
     at = datetime(2026, 5, 29, 14, 3, 20, tzinfo=UTC)
     assert "No worker" not in " ".join(texts(alerts([], Looked(at, 45.0))))
     assert (
-        "No worker judges alerts at present (last judged at 2026-05-29 14:03:20 UTC, 1 min ago): start"
-        " one with mltrading worker."
+        "No worker judges alerts at present (last judged at 2026-05-29 14:03:20 UTC, 1 min ago):"
+        " start one with mltrading worker."
     ) in " ".join(texts(alerts([], Looked(at, 75.0))))
     assert "(none ever did)" in " ".join(texts(alerts([], None)))
 

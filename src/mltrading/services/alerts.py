@@ -39,8 +39,8 @@ _ORDER = {
 @dataclass(frozen=True, slots=True)
 class AlertsNow:
     """Alerts by state, firing ones first; silences that last; messages that are not sent; who was
-    told of what is open, or is to be. `evaluated_at` None: nothing was ever evaluated. `over_at`: when
-    a firing alert whose condition is not true any more is over, by key, as far as its rule is known.
+    told of what is open, or is to be. `evaluated_at` None: nothing was ever evaluated. `over_at`:
+    when a firing alert whose condition is not true any more is over, by key, if its rule is known.
     """
 
     at: datetime

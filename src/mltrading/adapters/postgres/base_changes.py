@@ -9,6 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from mltrading.adapters.postgres.copy_binary import Rows, copy_out
+from mltrading.adapters.postgres.latest import Extent
 from mltrading.adapters.postgres.overlay import Change
 from mltrading.adapters.postgres.symbols import changes_of
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, table_of, when
@@ -30,13 +31,13 @@ def read_changes(cursor: Cursor, symbol_id: int) -> BaseChanges:
 
 
 def after_import(
-    cursor: Cursor, symbol_id: int, adjusted: bool, known: BaseChanges, laid: Iterable[Laid]
+    cursor: Cursor, symbol_id: int, days: Extent, known: BaseChanges, laid: Iterable[Laid]
 ) -> BaseChanges:
     """The symbol's changes of base, now that days were laid over stored ones, stretch by stretch;
-    `adjusted`: whether any day of the symbol is."""
+    `days` is the extent of all."""
     for one in laid:
-        if adjusted or known or np.nansum(np.abs(one.shift)):
-            known = _between_neighbours(cursor, symbol_id, one).changes(known)
+        if days.adjusted or known or np.nansum(np.abs(one.shift)):
+            known = _between_neighbours(cursor, symbol_id, days, one).changes(known)
     return known
 
 
@@ -53,10 +54,13 @@ def laid_by(change: Change, rows: Rows) -> Laid:
     return Laid(bars_of(merged), own, shift)
 
 
-def _between_neighbours(cursor: Cursor, symbol_id: int, laid: Laid) -> Laid:
-    ts = laid.bars.ts
-    before = bars_of(_one(cursor, _BEFORE, symbol_id, int(ts[0])))
-    after = bars_of(_one(cursor, _FROM, symbol_id, int(ts[-1]) + 1))
+def _between_neighbours(cursor: Cursor, symbol_id: int, days: Extent, laid: Laid) -> Laid:
+    first, last = laid.bars.ts[[0, -1]].tolist()
+    before = after = Bars.empty()
+    if days.first < first:
+        before = bars_of(_one(cursor, _BEFORE, symbol_id, first))
+    if days.last > last:
+        after = bars_of(_one(cursor, _FROM, symbol_id, last + 1))
     ends = len(before), len(after)
     every = Bars.concat([before, laid.bars, after])
     return Laid(every, np.pad(laid.own, ends), np.pad(laid.shift, ends))

@@ -187,10 +187,8 @@ class PostgresImport:
         return counts or (0, 0)
 
     def _look_at_bases(self, symbol: _Open, laid: Sequence[Laid]) -> None:
-        extent = symbol.extents[Interval.D1]
-        symbol.changes = base_changes.after_import(
-            self._cursor, symbol.id, extent.adjusted, symbol.changes, laid
-        )
+        days, known = symbol.extents[Interval.D1], symbol.changes
+        symbol.changes = base_changes.after_import(self._cursor, symbol.id, days, known, laid)
 
     def _existing(self, symbol: _Open, interval: Interval, window: overlay.Window) -> Rows:
         """Stored rows of the stretch; no query where `series` tells that there are none."""
