@@ -178,6 +178,12 @@ def test_changes_over_a_break_of_adjusted_prices_are_unknown_and_the_row_says_wh
         "A: adjusted prices before 2024-06-17 have another base, so that nothing is compared with"
         " them: import the whole history from one download."
     ]
-    market.changes[symbol.id] = (BaseChange(moment("2023-06-15"), None),)
-    (row,) = overview(market).rows
+    for number in range(4):
+        other = market.add(f"B{number}", Interval.D1, bars_at(ts, np.linspace(9, 8, len(ts))))
+        market.changes[other.id] = market.changes[symbol.id]
+    (note,) = overview(market).notes
+    assert note.startswith("A: adjusted prices before 2024-06-17, B0: adjusted prices before")
+    assert "(and of 2 more symbols) have another base" in note and "B2" not in note
+    market.changes = {symbol.id: (BaseChange(moment("2023-06-15"), None),)}
+    row = overview(market).rows[0]
     assert (row.broken, math.isnan(row.change_1y)) == (None, False)  # over a year ago

@@ -33,8 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         actions, "test", test_channels, "send a test over each channel", "test --severity info"
     )
     test.description = (
-        "Send a test over each channel of alerting.yml. Exits 0 where every one took it, 1 where"
-        " one did not, or was skipped because its variable is not set: that channel would tell nobody."
+        "Send a test over each channel of alerting.yml. Exits 0 where every one took it, and 1 where"
+        " one did not or was skipped as its variable is not set: it would tell nobody."
     )
     test.add_argument("--severity", choices=SEVERITIES, help="only its channels (default: all)")
     _action(actions, "list", show, "alerts, silences and messages that wait", "list --json")

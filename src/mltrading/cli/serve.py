@@ -1,4 +1,4 @@
-"""`mltrading serve`: database, schema, sample, web server, and beside the embedded database a worker,
+"""`mltrading serve`: database, schema, sample, web server, and a worker beside the embedded database,
 in one command that Ctrl-C ends."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-worker",
         action="store_true",
-        help="leave alerts and jobs to a worker of yours; without DATABASE_URL one runs beside this",
+        help="leave alerts and jobs to your own (without DATABASE_URL a worker runs beside this)",
     )
     parser.set_defaults(run=run)
 

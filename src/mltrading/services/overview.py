@@ -15,6 +15,7 @@ from mltrading.services.ports import Latest
 from mltrading.services.windows import date_text
 
 PAGE_ROWS = 100
+MOST_NAMED = 3
 UNCLASSIFIED = "Unclassified"
 
 
@@ -107,11 +108,19 @@ def build(query: OverviewQuery, latest: list[Latest], calendars: Calendars, now:
 
 
 def _broken(rows: list[OverviewRow]) -> list[str]:
-    return [
-        f"{row.symbol.code}: adjusted prices before {date_text(row.broken)} have another base, so"
-        " that nothing is compared with them: import the whole history from one download."
+    """One line for all of them."""
+    found = [
+        f"{row.symbol.code}: adjusted prices before {date_text(row.broken)}"
         for row in rows
         if row.broken is not None
+    ]
+    if not found:
+        return []
+    named = ", ".join(found[:MOST_NAMED])
+    more = f" (and of {len(found) - MOST_NAMED} more symbols)" if len(found) > MOST_NAMED else ""
+    return [
+        f"{named}{more} have another base, so that nothing is compared with them: import the whole"
+        " history from one download."
     ]
 
 

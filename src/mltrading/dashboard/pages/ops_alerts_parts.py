@@ -75,8 +75,8 @@ def _silent(desk: Desk) -> list[Node]:
         return ["No worker evaluates, and none ever did: nothing is known. Start it: ", worker]
     ago = lasting((desk.now.at - since).total_seconds())
     return [
-        f"No worker evaluates. What is shown was true at {stamp(since)} UTC, {ago} ago; nobody looks"
-        " now, and nobody is told of anything new. Look whether it runs: ",
+        f"No worker evaluates. What is shown was true at {stamp(since)} UTC, {ago} ago; nobody"
+        " looks now, and nobody is told of anything new. Look whether it runs: ",
         worker,
     ]
 
