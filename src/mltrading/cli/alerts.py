@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         actions, "test", test_channels, "send a test over each channel", "test --severity info"
     )
     test.description = (
-        "Send a test over each channel of alerting.yml. Exits 0 where every one took it, and 1 where"
+        "Send a test over each channel of alerting.yml. Exits 0 where every one took it, 1 where"
         " one did not or was skipped as its variable is not set: it would tell nobody."
     )
     test.add_argument("--severity", choices=SEVERITIES, help="only its channels (default: all)")

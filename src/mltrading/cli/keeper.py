@@ -47,13 +47,17 @@ class Keeper:
         attempt = 0
         while not self._ended_within(PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS) - 1)]):
             begun = time.monotonic()
-            child = subprocess.Popen(  # nosec B603 - the command of the server that started this
-                self._command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
-            )
+            child = self._start()
             if self._watch(child):
                 return
             steady = time.monotonic() - begun > STEADY_SECONDS
             attempt = 1 if steady else attempt + 1
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # There is one thread here, so that what runs in the child before it is the command is safe.
+        return subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
+            self._command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
+        )
 
     def _watch(self, child: subprocess.Popen[bytes]) -> bool:
         """Whether the server ended first; the child has ended either way."""

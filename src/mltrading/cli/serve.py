@@ -1,5 +1,5 @@
-"""`mltrading serve`: database, schema, sample, web server, and a worker beside the embedded database,
-in one command that Ctrl-C ends."""
+"""`mltrading serve`: database, schema, sample, web server, and beside the embedded database a
+worker, in one command that Ctrl-C ends."""
 
 from __future__ import annotations
 

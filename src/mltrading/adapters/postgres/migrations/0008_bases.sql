@@ -3,11 +3,11 @@
 -- compared over it. The writer keeps both in the transaction that writes the days. A release that does
 -- not know them leaves them as they are.
 ALTER TABLE latest ADD COLUMN base_sessions date[] NOT NULL DEFAULT '{}',
-    ADD COLUMN base_ratios float8[] NOT NULL DEFAULT '{}',
-    ADD CHECK (cardinality(base_sessions) = cardinality(base_ratios));
+    ADD COLUMN base_ratios float8[] NOT NULL DEFAULT '{}'
+        CHECK (cardinality(base_sessions) = cardinality(base_ratios));
 
 -- What is stored already is looked at once, by the rule of domain/bases.py.
-CREATE TEMP TABLE found ON COMMIT DROP AS
+WITH found AS (
     SELECT symbol_id, array_agg(session ORDER BY session) AS sessions, max(session) AS newest
     FROM (
         SELECT symbol_id, session,
@@ -25,8 +25,8 @@ CREATE TEMP TABLE found ON COMMIT DROP AS
         ) AS pairs
     ) AS looks
     WHERE adjusted ^ 2 - traded ^ 2 > needed
-    GROUP BY symbol_id;
-
+    GROUP BY symbol_id
+)
 UPDATE latest SET
     base_sessions = sessions,
     base_ratios = array_fill(NULL::float8, ARRAY[cardinality(sessions)]),
