@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
 
 from mltrading.domain.access import Scope
 from mltrading.domain.bars import DAY, STORED, Bars, Floats, Interval, Series, Symbol, Times
+from mltrading.domain.bases import BaseChanges, broken_at, comparable, rebased
 from mltrading.domain.rollup import roll_up
 from mltrading.services.ports import BarReader, Latest, NewestClose, Result, Stored
 from tests.factories import make_symbol
@@ -51,6 +53,7 @@ class MemoryMarket:
         self.shared: set[str] = set()
         self.bars: dict[tuple[int, Interval], Bars] = {}
         self.asked: list[str] = []
+        self.changes: dict[int, BaseChanges] = {}
 
     def add(
         self,
@@ -101,8 +104,11 @@ class MemoryMarket:
             if days is not None:
                 finest = next(i for i in STORED if (symbol.id, i) in self.bars)
                 newest = int(self.bars[symbol.id, finest].ts[-1])
-                adjusted = days.adjusted(days.newest_factor)
-                found.append(_latest(symbol, adjusted, finest, newest))
+                changes = self.changes.get(symbol.id, ())
+                alike = rebased(comparable(days, changes), changes)
+                adjusted = alike.adjusted(days.newest_factor)
+                row = _latest(symbol, adjusted, finest, newest)
+                found.append(replace(row, broken=broken_at(changes)))
         return found
 
     def together(self, ask: Callable[[BarReader], Result]) -> Result:
@@ -116,11 +122,11 @@ class MemoryMarket:
         days = self.bars.get((symbol.id, Interval.D1), Bars.empty())
         newest = None
         if len(days):
-            factor = days.newest_factor
-            days = days.adjusted(factor)
+            factor, changes = days.newest_factor, self.changes.get(symbol.id, ())
+            days = rebased(comparable(days, changes), changes).adjusted(factor)
             previous = float(days.close[-2]) if len(days) > 1 else math.nan
             newest = NewestClose(int(days.ts[-1]), float(days.close[-1]), previous, factor)
-        return Stored(symbol, self._series(symbol.id), newest)
+        return Stored(symbol, self._series(symbol.id), newest, self.changes.get(symbol.id, ()))
 
     def _series(self, symbol_id: int) -> dict[Interval, Series]:
         return {

@@ -128,7 +128,7 @@
       value.textContent = price(trace[key][i]);
       value.className = `legend-value ${rising ? "up" : "down"}`;
     }
-    const percent = (closes[i] / before - 1) * 100;
+    const percent = i === meta.apart ? NaN : (closes[i] / before - 1) * 100;
     change.textContent = Number.isFinite(percent) ? chart.percentText(percent) : "";
     change.className = `legend-change ${percent < 0 ? "down" : "up"}`;
   }

@@ -154,6 +154,25 @@ def test_what_is_known_is_listed(environment: dict[str, str], database: Database
     assert [one["waiting"] for one in shown["queue"]] == [1]  # type: ignore[attr-defined]
 
 
+def test_an_alert_whose_condition_has_cleared_says_so_until_it_is_over(
+    environment: dict[str, str], database: Database
+) -> None:
+    store = PostgresAlerts(database)
+    now = store.lead("me", 60)
+    assert now is not None
+    since, over = now - timedelta(seconds=30), now + timedelta(seconds=90)
+    cleared = firing("ErrorRateHigh", now, false_since=since, said="0% failed")
+    store.turn("me", lambda book, at: Changes((cleared, firing("AppDown", now))))
+    assert command(environment, "list")[1].splitlines()[1:] == [
+        "firing    critical AppDown: AppDown said",
+        f"firing    critical ErrorRateHigh: condition cleared at {since:%H:%M:%S}, over at"
+        f" {over:%H:%M:%S} UTC if it stays so: 0% failed",
+    ]
+    [down, high] = report(environment, "list")["alerts"]  # type: ignore[misc]
+    assert (down["cleared_at"], down["over_at"]) == (None, None)
+    assert (high["cleared_at"], high["over_at"]) == (since.isoformat(), over.isoformat())
+
+
 def test_a_silence_is_set_shown_ended_and_audited(environment: dict[str, str], sql: Sql) -> None:
     made = report(environment, "silence", "Memory*", "--for", "2h", "--reason", "new machine")
     assert made["matchers"] == "rule=Memory*"

@@ -168,6 +168,40 @@ def test_the_newest_price_of_the_sample_is_what_was_traded(run: Run, sql: Sql) -
     ) == [("AAPL", 430.47, 430.47), ("IBM", 202.91, 202.91)]
 
 
+def test_newer_bars_of_another_base_are_said_and_nothing_is_compared_across(
+    run: Run, tmp_path: Path, sql: Sql
+) -> None:
+    """The sample's AAPL is adjusted for a split of 7 in 2014; the file has prices as traded."""
+    run("sample")
+    head = "Date,Open,High,Low,Close,Volume\n"
+    before = "2013-02-27,448.4,452.4,440.6,444.6,1\n2013-02-28,444,447.9,441.4,441.4,1\n"
+    days = "2013-03-01,438,438,429.9,430.5,1\n2013-03-04,427.8,428.2,419,420.1,1\n"
+    file = tmp_path / "AAPL.csv"
+    file.write_text(head + days.splitlines()[1] + "\n")
+    code, out, _ = run("import", file)
+    [warning] = [line for line in out.splitlines() if "warning" in line]
+    assert code == 0 and warning.strip() == (
+        "warning: AAPL: another base of adjusted prices from 2013-03-04 on (adj_close / close is"
+        " 0.130409 on 2013-03-01, 1 on 2013-03-04), and no split or dividend explains it: nothing"
+        " is compared across. Import the whole history from one download, or the later bars again"
+        " with 2 or more days up to 2013-03-01"
+    )
+    facts = (
+        "SELECT base_sessions::text, base_ratios[1], round((close / close_1d - 1)::numeric, 3),"
+        " cardinality(spark), round((close / close_1y - 1)::numeric, 2)"
+        " FROM latest JOIN symbols ON id = symbol_id WHERE code = 'AAPL'"
+    )
+    assert sql(facts) == [("{2013-03-04}", None, None, 1, None)]
+    assert warning.strip() in json.loads(run("import", file, "--json")[1])["notes"][-1]
+
+    file.write_text(head + before + days)  # days that the sample has too
+    out = run("import", file)[1]
+    assert "warning" not in out and "those before are read times 7.6" in out
+    [(sessions, ratio, day, spark, year)] = sql(facts)
+    assert (sessions, spark, str(day)) == ("{2013-02-27}", 60, "-0.024")
+    assert isinstance(ratio, float) and 7.5 < ratio < 7.8 and -0.25 < float(str(year)) < -0.15
+
+
 def test_the_simulated_exchange_ends_where_told(run: Run, sql: Sql) -> None:
     code, out, err = run("sample", "--simulated", "--until", "2016-02-01")
     assert code == 0, err

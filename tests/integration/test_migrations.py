@@ -8,17 +8,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psycopg2
 import pytest
 
 from mltrading.adapters.postgres.migrate import FOLDER, migrations, pending, upgrade, version
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import PostgresSymbols
+from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.access import Scope
+from mltrading.domain.bars import Bars, Interval
+from mltrading.domain.latest import newest_facts
 from mltrading.errors import ConfigurationError, DatabaseUnavailable
 from tests.database_fixtures import execute
+from tests.factories import SOURCE, make_sessions, make_symbol_details, moment
 
 MIGRATOR = """
 import sys
@@ -80,6 +87,51 @@ def test_what_was_stored_before_factors_is_read_relative_to_its_newest_bar(
     assert (latest.close, latest.close_1d, latest.high_52w) == (432, 424, 440)
     assert (latest.spark, latest.volume) == ((424, 432), 1)
     assert math.isnan(latest.close_1w)
+
+
+def test_breaks_that_were_stored_before_are_found_as_an_import_finds_them(
+    empty_database_url: str,
+) -> None:
+    upgrade(empty_database_url)
+    database, bars = Database(empty_database_url), make_sessions(500)
+    moved = ("base_sessions", "base_ratios", "high_52w", "low_52w", "spark")
+    columns = ", ".join((*moved, *(f"close_{span}" for span in ("1d", "1w", "1mo", "1y"))))
+    try:
+        for code, breaks in (("NONE", []), ("OLD", [100]), ("NEW", [50, 470]), ("LAST", [499])):
+            later = np.searchsorted(breaks, np.arange(500), side="right")
+            broken = replace(bars, adj_close=bars.close / 3.0**later)
+            with PostgresBarWriter(database).transaction() as opened:
+                opened.write(make_symbol_details(code), Interval.D1, broken, SOURCE)
+        with database.transaction() as connection, connection.cursor() as cursor:
+            ask = f"SELECT code, {columns} FROM latest JOIN symbols ON id = symbol_id ORDER BY code"
+            cursor.execute(ask)
+            imported = cursor.fetchall()
+            assert [len(row[1]) for row in imported] == [1, 2, 0, 1]
+            # As the release before stored them: everything is compared with everything.
+            cursor.execute("ALTER TABLE latest DROP COLUMN base_sessions, DROP COLUMN base_ratios")
+            for code in ("LAST", "NEW"):
+                _forget_breaks(cursor, code)
+            cursor.execute((FOLDER / "0008_bases.sql").read_text())
+            cursor.execute(ask)
+            assert cursor.fetchall() == imported
+    finally:
+        database.close()
+
+
+def _forget_breaks(cursor: Any, code: str) -> None:
+    """Have `latest` hold the facts of a symbol's days as if they were of one base."""
+    cursor.execute("SELECT id FROM symbols WHERE code = %s", (code,))
+    [(symbol_id,)] = cursor.fetchall()
+    cursor.execute(
+        "SELECT ts, open, high, low, close, adj_close, volume, is_final FROM bars_1d"
+        " WHERE symbol_id = %s ORDER BY ts",
+        (symbol_id,),
+    )
+    days = Bars(*(np.array(column) for column in zip(*cursor.fetchall(), strict=True)))
+    stamps = np.array([moment(ts.isoformat()) for ts in days.ts])
+    facts = asdict(newest_facts(replace(days, ts=stamps)))
+    assigned = ", ".join(f"{name} = %({name})s" for name in facts)
+    cursor.execute(f"UPDATE latest SET {assigned} WHERE symbol_id = {symbol_id}", facts)
 
 
 def test_a_function_that_connects_serves_as_well(empty_database_url: str, folder: Path) -> None:

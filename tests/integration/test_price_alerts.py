@@ -24,7 +24,7 @@ from mltrading.domain.price_alerts.brake import Brake
 from mltrading.errors import DatabaseUnavailable, Forbidden, InvalidAlert, UnknownSymbol
 from mltrading.services.imports import Importer
 from mltrading.services.ports import ReadOptions
-from mltrading.services.price_alerts import MOST_ALERTS, Standing
+from mltrading.services.price_alerts import MOST_ALERTS, WATCHED_SECONDS, Standing
 from mltrading.services.price_words import MOST_BARS
 from tests.factories import make_bars, make_sessions
 from tests.price_alerts_made import CALENDARS, Desk, daily, wish
@@ -484,9 +484,14 @@ def test_a_preview_of_a_symbol_without_bars_says_so(desk: Desk) -> None:
 
 
 def test_a_worker_that_looks_is_seen(desk: Desk) -> None:
-    assert not desk.alerts.watched(DEVELOPER)
+    assert desk.alerts.looked(DEVELOPER) is None
     desk.look()
-    assert desk.alerts.watched(DEVELOPER)
+    looked = desk.alerts.looked(DEVELOPER)
+    assert looked is not None and 0 <= looked.seconds < WATCHED_SECONDS
+    desk.people.run("UPDATE price_alert_looks SET looked_at = looked_at - interval '75 seconds'")
+    later = desk.alerts.looked(DEVELOPER)
+    assert later is not None and later.seconds >= 75 > WATCHED_SECONDS
+    assert (looked.at - later.at).total_seconds() == 75
 
 
 def test_an_alert_of_a_later_release_is_left_as_it_is(desk: Desk) -> None:

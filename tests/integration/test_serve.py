@@ -83,17 +83,25 @@ class Serve:
         return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
     def processes(self) -> list[str]:
-        """Command lines of everything that this server started, or that uses its data folder."""
+        """Command lines of everything that this server started, or that uses its data folder: it
+        names it, or has it from the server's environment."""
+        named = f"MLTRADING_HOME={self.home}\0".encode()
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 ours = os.getpgid(int(entry.name)) == self.process.pid
+                ours = ours or named in (entry / "environ").read_bytes()
             except (OSError, UnicodeDecodeError):
                 continue  # it ended meanwhile
             if line and (ours or str(self.home) in line):
                 found.append(line)
         return found
+
+    def worker(self) -> str:
+        """What it printed of the worker beside it, which follows its address."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -188,6 +196,8 @@ def test_a_killed_worker_is_replaced(shared: Serve) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_the_database_too(running: Serve, number: signal.Signals) -> None:
     assert any("postgres" in line for line in running.processes())
+    if number == signal.SIGTERM:  # else the worker is asked to end while it starts
+        assert running.worker() == "worker: started"
     running.process.send_signal(number)
     assert running.process.wait(STOP_SECONDS) == 0
     wait_until(lambda: not running.processes(), "nothing is left", STOP_SECONDS)
@@ -219,6 +229,8 @@ def test_workers_leave_ctrl_c_to_their_master(shared: Serve) -> None:
 
 
 def test_kill_of_the_master_leaves_nothing_running(running: Serve) -> None:
+    assert running.worker() == "worker: started"
+    assert any("mltrading worker" in line for line in running.processes())
     running.process.kill()
     running.process.wait()
     wait_until(lambda: not running.processes(), "nothing is left", STOP_SECONDS)
@@ -283,6 +295,7 @@ def test_a_given_database_is_migrated_and_used(tmp_path: Path, empty_database_ur
         assert serve.printed == serve.url("")
         assert get(serve.url("/health/ready"))[0] == 200
         assert not list((tmp_path / "home").glob("postgres-*"))
+        assert not any("keeper" in line for line in serve.processes()), "it has workers of its own"
     finally:
         serve.end()
 

@@ -141,7 +141,7 @@ def check(database: Database, sql: Sql, code: str, model: Model) -> None:
     [latest] = [
         found for found in PostgresSymbols(database).latest(Scope.ALL) if found.symbol == symbol
     ]
-    facts = newest_facts(as_bars(tables[Interval.D1]))
+    facts = newest_facts(as_bars(tables[Interval.D1]), known.changes)
     assert (latest.close, latest.volume) == (facts.close / facts.factor, facts.volume)
     assert latest.spark == tuple(price / facts.factor for price in facts.spark)
     assert latest.session == max(tables[Interval.D1])

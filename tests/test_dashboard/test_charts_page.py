@@ -15,6 +15,7 @@ from mltrading.domain.view import ChartView, Range
 from mltrading.errors import UnknownSymbol
 from mltrading.services.market import Chart, Quote
 from tests.callback_client import Answer, CallbackClient
+from tests.factories import moment
 from tests.test_dashboard.charts_made import SYMBOL, make_chart
 from tests.test_dashboard.frame_made import make_client
 
@@ -167,10 +168,18 @@ def test_note_says_what_is_wrong_with_the_data(market, client) -> None:
         missing_sessions=2,
         has_volume=False,
         notice="public domain",
+        broken=moment("2013-03-04"),
     )
     market.made = {"trust": trust, "notes": ["Shown as 1d: a reason."]}
     said = words(shown(client)["chart-note.children"])
-    for part in ("as traded", "stale: 13 y", "2 sessions missing", "no volume", "(public domain)"):
+    for part in (
+        "as traded",
+        "stale: 13 y",
+        "2 sessions missing",
+        "no volume",
+        "(public domain)",
+        "another base before 2013-03-04",
+    ):
         assert part in said
     assert "Shown as 1d: a reason." in said
 

@@ -9,7 +9,7 @@ import pytest
 from mltrading.dashboard import theme
 from mltrading.dashboard.figures import ticks
 from mltrading.dashboard.figures.candles import candles, x_window
-from mltrading.domain.bars import Bars, Interval
+from mltrading.domain.bars import DAY, Bars, Interval
 from tests.factories import make_sessions
 from tests.test_dashboard.charts_made import SYMBOL, make_chart, with_indicators
 
@@ -227,6 +227,21 @@ def test_meta_says_what_positions_stand_for() -> None:
     assert meta["ts"] == [int(t) // 1_000_000 for t in chart.bars.ts]
     assert meta["seconds"] == 900 and meta["intraday"] and meta["tz"] == "America/New_York"
     assert meta["finer"] and meta["more_left"] and not meta["more_right"]
+
+
+@pytest.mark.parametrize(
+    ("interval", "days_after", "apart"),
+    [(Interval.D1, 0, 20), (Interval.W1, 2, 20), (Interval.M15, -1, 0)],
+)
+def test_meta_names_the_bar_whose_change_is_none(
+    interval: Interval, days_after: int, apart: int
+) -> None:
+    chart = make_chart(40, interval=interval)
+    assert candles(chart, PALETTE)["layout"]["meta"]["apart"] is None
+    at = 0 if interval.intraday else 20
+    broken = int(chart.bars.ts[at]) + days_after * DAY
+    chart = replace(chart, trust=replace(chart.trust, broken=broken))
+    assert candles(chart, PALETTE)["layout"]["meta"]["apart"] == apart
 
 
 def test_time_labels_that_only_finer_bars_would_need_do_not_travel() -> None:

@@ -124,6 +124,18 @@ def test_what_fires_is_shown_with_who_was_told_and_what_to_do(
     assert f"/ops/alerts?silence={down.key}" in links
 
 
+def test_what_fires_though_its_condition_has_cleared_says_until_when(
+    admin: Visitor, engine: Engine
+) -> None:
+    since = engine.now() - timedelta(seconds=30)
+    engine.finds(alerts=(firing("AppDown", engine.now(), false_since=since, said="it answers"),))
+    over = since + timedelta(minutes=2)
+    assert (
+        f"it answers condition cleared at {since:%H:%M:%S}, over at {over:%H:%M:%S} UTC"
+        in shown(admin)["alerts"]
+    )
+
+
 def test_what_is_pending_says_when_it_fires(admin: Visitor, engine: Engine) -> None:
     since = engine.now() - timedelta(minutes=5)
     pending = make_alert(

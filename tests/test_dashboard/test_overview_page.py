@@ -101,6 +101,14 @@ def test_unknown_figures_are_dashes_with_a_reason() -> None:
     assert "nan" not in answer.text.lower()
 
 
+def test_what_a_break_of_adjusted_prices_hides_is_a_dash_that_says_so() -> None:
+    hidden = dict.fromkeys(("change_1mo", "change_1y", "position_52w"), math.nan)
+    row = make_row("OLD", broken=1_719_878_400_000_000, spark=(5.0,), **hidden)
+    answer = show(Market(make_overview(row)))
+    reasons = {node[1]["title"] for node in find(table(answer), "span", class_="missing")}
+    assert reasons == {"Adjusted prices before 2024-07-02 have another base"}
+
+
 def test_stale_and_simulated_rows_are_marked() -> None:
     row = make_row(
         "OLD",

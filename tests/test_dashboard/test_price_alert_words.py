@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,13 +17,13 @@ from mltrading.dashboard.pages.price_alert_form import (
     from_wish,
     read_form,
 )
-from mltrading.dashboard.pages.price_alert_parts import said, span
+from mltrading.dashboard.pages.price_alert_parts import alerts, said, span
 from mltrading.domain.bars import DAY, Interval
 from mltrading.domain.price_alerts.brake import Brake
 from mltrading.domain.price_alerts.conditions import parse_condition
 from mltrading.domain.price_alerts.foresight import Foreseen, MovesAfter
 from mltrading.errors import InvalidAlert
-from mltrading.services.ports.price_alerts import Wish
+from mltrading.services.ports.price_alerts import Looked, Wish
 from mltrading.services.price_alerts import YEAR, Preview
 from tests.factories import make_symbol, moment
 from tests.signed_app import texts
@@ -48,6 +49,16 @@ def sentences(cut: bool = False, simulated: bool = False, **changes: object) -> 
     found = replace(FOUND, **changes)  # type: ignore[arg-type]
     symbol = make_symbol("AAPL", simulated=simulated)
     return " ".join(said(Preview(symbol, wish(), found, cut)))
+
+
+def test_when_nobody_judges_the_page_says_since_when() -> None:
+    at = datetime(2026, 5, 29, 14, 3, 20, tzinfo=UTC)
+    assert "No worker" not in " ".join(texts(alerts([], Looked(at, 45.0))))
+    assert (
+        "No worker judges alerts at present (last judged at 2026-05-29 14:03:20 UTC, 1 min ago):"
+        " start one with mltrading worker."
+    ) in " ".join(texts(alerts([], Looked(at, 75.0))))
+    assert "(none ever did)" in " ".join(texts(alerts([], None)))
 
 
 def test_a_whole_year_is_told_with_its_base_rate() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mltrading.domain import indicators
 from mltrading.domain.access import DEVELOPER, Actor, Scope
 from mltrading.domain.bars import DAY, Bars, Interval, Times
+from mltrading.domain.bases import BaseChange
 from mltrading.domain.query import format_moment
 from mltrading.domain.rollup import roll_up
 from mltrading.domain.view import ChartView
@@ -427,3 +428,36 @@ def test_minutes_without_days_still_make_a_chart(stored: MemoryMarket) -> None:
     assert (found.interval, dates(visible(found))[0]) == (Interval.M1, "2024-07-03")
     assert found.quote is None and found.trust.stale_sessions == 0
     assert [i.value for i in found.available] == ["1m", "5m", "15m", "1h", "4h"]
+
+
+def test_a_chart_over_a_break_of_its_adjusted_prices_says_where_and_one_after_it_says_nothing() -> (
+    None
+):
+    market = MemoryMarket()
+    bars = daily("2023-06-01", "2024-07-04")
+    at = int(np.searchsorted(bars.ts, moment("2024-03-01")))
+    symbol = market.add("AAPL", Interval.D1, bars)
+    market.changes[symbol.id] = (BaseChange(int(bars.ts[at]), None),)
+    for window, broken in (("range=ALL", True), ("range=3M", False), ("end=2024-02-01", True)):
+        trust = chart(market, f"symbol=AAPL&{window}").trust
+        assert trust.broken == (bars.ts[at] if broken else None), window
+
+
+@pytest.mark.parametrize("interval", ["1d", "1w"])
+def test_prices_before_a_change_of_base_of_known_ratio_are_drawn_on_that_of_the_newest(
+    interval: str,
+) -> None:
+    bars = daily("2023-06-01", "2024-07-04")
+    older = bars.ts < moment("2024-03-01")
+    one, two = MemoryMarket(), MemoryMarket()
+    one.add("AAPL", Interval.D1, replace(bars, adj_close=bars.close * 0.5))
+    symbol = two.add(
+        "AAPL", Interval.D1, replace(bars, adj_close=bars.close * np.where(older, 2, 0.5))
+    )
+    two.changes[symbol.id] = (BaseChange(int(bars.ts[np.argmin(older)]), 0.25),)
+    expected, found = (
+        chart(market, f"symbol=AAPL&interval={interval}&range=ALL") for market in (one, two)
+    )
+    assert found.trust.broken is None
+    np.testing.assert_allclose(found.bars.close, expected.bars.close)
+    np.testing.assert_allclose(found.bars.low, expected.bars.low)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mltrading.domain.access import DEVELOPER, Actor
-from mltrading.domain.bars import Bars, Interval
+from mltrading.domain.bars import Bars, Floats, Interval
+from mltrading.domain.bases import BaseChange
 from mltrading.domain.metrics import measure
 from mltrading.domain.view import CompareView
 from mltrading.errors import Forbidden, InvalidView, UnknownSymbol
@@ -211,3 +212,24 @@ def test_all_of_a_comparison_is_of_one_moment(stored: MemoryMarket) -> None:
     found = service(beside).compare(DEVELOPER, CompareView(("A", "B")))
     assert len(found.ts) and not beside.asked
     assert sessions("2024-07-03", "2024-07-04")[0] == found.ts[-1]
+
+
+def test_a_line_begins_where_its_adjusted_prices_change_their_base() -> None:
+    market = MemoryMarket()
+    symbol = market.add("A", Interval.D1, daily("2023-06-01", "2024-07-04", seed=1))
+    market.add("B", Interval.D1, daily("2023-06-01", "2024-07-04", seed=2))
+    broken = moment("2024-03-04")
+    market.changes[symbol.id] = (BaseChange(broken, None),)
+    found = comparison(market, "symbols=A,B&start=2023-09-01&end=2024-07-01")
+    assert (found.lines[0].base_ts, found.lines[1].base_ts) == (broken, moment("2023-09-01"))
+    assert found.rows[0].metrics == measure(*_priced(days(market, "A", "2024-03-04", "2024-07-01")))
+    assert found.notes[0] == (
+        "A: adjusted prices before 2024-03-04 have another base, so that it is compared from there"
+        " on."
+    )
+    for window in ("start=2024-03-04&end=2024-07-01", "start=2023-09-01&end=2024-03-01"):
+        assert not any("base" in note for note in comparison(market, f"symbols=A,B&{window}").notes)
+
+
+def _priced(bars: Bars) -> tuple[Floats, Floats]:
+    return bars.close, bars.volume

@@ -25,12 +25,11 @@ from tests.test_services.markets import FixedClock, daily, minutely, service
 
 HOSTILE = "'; DROP TABLE x--"
 OLD = daily("2000-03-01", "2013-03-02")
+PRICES = ("open", "high", "low", "close")
+TRADED = {name: getattr(OLD, name) * np.where(OLD.ts < OLD.ts[2000], 2, 1) for name in PRICES}
 DATA: dict[str, tuple[Interval, Bars]] = {
     # Adjusted for a split of 7 after its newest bar, and for one of 2 in the middle.
-    "OLD": (
-        Interval.D1,
-        dataclasses.replace(OLD, adj_close=OLD.close / np.where(OLD.ts < OLD.ts[2000], 14, 7)),
-    ),
+    "OLD": (Interval.D1, dataclasses.replace(OLD, **TRADED, adj_close=OLD.close / 7)),
     "NEW": (Interval.M1, minutely("2024-05-01", "2024-07-04")),
     HOSTILE: (Interval.D1, daily("2023-01-03", "2024-07-04")),
 }

@@ -10,6 +10,7 @@ import pytest
 
 from mltrading.domain.access import DEVELOPER, Actor
 from mltrading.domain.bars import Interval
+from mltrading.domain.bases import BaseChange
 from mltrading.domain.view import SORTS, OverviewQuery
 from mltrading.errors import Forbidden
 from mltrading.services.market import GroupCount, Overview
@@ -160,3 +161,29 @@ def test_an_empty_market_says_what_to_do() -> None:
 def test_a_guest_sees_nothing(stored: MemoryMarket) -> None:
     with pytest.raises(Forbidden):
         service(stored).overview(Actor("guest", frozenset()), OverviewQuery())
+
+
+def test_changes_over_a_break_of_adjusted_prices_are_unknown_and_the_row_says_why() -> None:
+    market = MemoryMarket()
+    ts = sessions("2023-06-01", "2024-07-04")
+    symbol = market.add("A", Interval.D1, bars_at(ts, np.linspace(100, 120, len(ts))))
+    market.changes[symbol.id] = (BaseChange(moment("2024-06-17"), None),)
+    found = overview(market)
+    (row,) = found.rows
+    assert row.broken == moment("2024-06-17")
+    known = [math.isfinite(c) for c in (row.change_1d, row.change_1w, row.change_1mo)]
+    assert known == [True, True, False]
+    assert math.isnan(row.change_1y) and math.isnan(row.position_52w)
+    assert found.notes == [
+        "A: adjusted prices before 2024-06-17 have another base, so that nothing is compared with"
+        " them: import the whole history from one download."
+    ]
+    for number in range(4):
+        other = market.add(f"B{number}", Interval.D1, bars_at(ts, np.linspace(9, 8, len(ts))))
+        market.changes[other.id] = market.changes[symbol.id]
+    (note,) = overview(market).notes
+    assert note.startswith("A: adjusted prices before 2024-06-17, B0: adjusted prices before")
+    assert "(and of 2 more symbols) have another base" in note and "B2" not in note
+    market.changes = {symbol.id: (BaseChange(moment("2023-06-15"), None),)}
+    row = overview(market).rows[0]
+    assert (row.broken, math.isnan(row.change_1y)) == (None, False)  # over a year ago

@@ -1,4 +1,5 @@
-"""`mltrading serve`: database, schema, sample, web server, in one command that Ctrl-C ends."""
+"""`mltrading serve`: database, schema, sample, web server, and beside the embedded database a
+worker, in one command that Ctrl-C ends."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from mltrading.cli.beside import WorkerBeside
 from mltrading.cli.database import migrated_url
 from mltrading.cli.exposure import refuse_open
 from mltrading.cli.start import configured, level_of
@@ -30,6 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: HOST, or 127.0.0.1)")
     parser.add_argument(
         "--port", type=port_number, help="port to listen on (default: PORT, or 8050)"
+    )
+    parser.add_argument(
+        "--no-worker",
+        action="store_true",
+        help="leave alerts and jobs to your own (without DATABASE_URL a worker runs beside this)",
     )
     parser.set_defaults(run=run)
 
@@ -55,7 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
 
             server = create_app(settings, preparing.result()).server
         gc.enable()
-        serve(server, listener, address(host, port), level_of(settings.monitoring))
+        beside = None
+        if settings.database_url is None and not arguments.no_worker:
+            beside = WorkerBeside()
+            opened.callback(beside.end)
+        serve(server, listener, address(host, port), level_of(settings.monitoring), beside)
     return 0
 
 
@@ -118,14 +129,26 @@ def address(host: str, port: int) -> str:
     return f"http://{f'[{shown}]' if shown.count(':') > 1 and shown[0] != '[' else shown}:{port}"
 
 
-def serve(server: Flask, listener: socket.socket, url: str, log_level: str) -> None:
-    """Run gunicorn in this process until a signal ends it; prints `url` once a page came."""
+def serve(
+    server: Flask,
+    listener: socket.socket,
+    url: str,
+    log_level: str,
+    beside: WorkerBeside | None = None,
+) -> None:
+    """Run gunicorn in this process until a signal ends it; prints `url` once a page came, and then
+    begins the worker beside it, which would make the page wait."""
     from mltrading.cli import gunicorn_conf
 
     def announce(worker: Any) -> None:
         gunicorn_conf.post_worker_init(worker)
         if worker.age == 1:
-            threading.Thread(target=announce_when_answering, args=(place, url), daemon=True).start()
+            threading.Thread(target=first_page, daemon=True).start()
+
+    def first_page() -> None:
+        announce_when_answering(place, url)
+        if beside is not None:
+            beside.begin()
 
     place = listener.getsockname()
     options = {

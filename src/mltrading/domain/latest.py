@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 
 from mltrading.domain.bars import DAY, Bars
+from mltrading.domain.bases import BaseChange, comparable, rebased
 
 SESSIONS_NEEDED = 367
 """At most 366 sessions lie within a year; one more is the close of a year ago."""
@@ -35,14 +37,16 @@ class Facts:
     factor: float
 
 
-def newest_facts(daily: Bars) -> Facts:
+def newest_facts(daily: Bars, changes: Sequence[BaseChange] = ()) -> Facts:
     """Facts of the last of `daily` (as traded, at least the newest SESSIONS_NEEDED of a symbol,
     or all; not empty).
 
     A past close is that of the newest session on or before the same day one week, one calendar
-    month or year earlier; 52 weeks are the sessions after the same day a year earlier.
+    month or year earlier; 52 weeks are the sessions after the same day a year earlier. What lies
+    before a change of base with no known ratio (one of `changes`) is as if it were not stored.
     """
-    bars = daily.adjusted()
+    factor = daily.newest_factor
+    bars = rebased(comparable(daily, changes), changes).adjusted()
     session = _EPOCH + timedelta(days=int(bars.ts[-1]) // DAY)
     year_ago = _position(bars, _months_earlier(session, 12))
     year = bars[year_ago + 1 :]
@@ -57,7 +61,7 @@ def newest_facts(daily: Bars) -> Facts:
         high_52w=float(year.high.max()),
         low_52w=float(year.low.min()),
         spark=bars.close[-_SPARK:].tolist(),
-        factor=daily.newest_factor,
+        factor=factor,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,7 +39,9 @@ _ORDER = {
 @dataclass(frozen=True, slots=True)
 class AlertsNow:
     """Alerts by state, firing ones first; silences that last; messages that are not sent; who was
-    told of what is open, or is to be. `evaluated_at` None: nothing was ever evaluated."""
+    told of what is open, or is to be. `evaluated_at` None: nothing was ever evaluated. `over_at`:
+    when a firing alert whose condition is not true any more is over, by key, if its rule is known.
+    """
 
     at: datetime
     evaluated_at: datetime | None
@@ -47,6 +49,7 @@ class AlertsNow:
     silences: tuple[Silence, ...]
     queue: tuple[QueueState, ...]
     told: tuple[Told, ...]
+    over_at: Mapping[str, datetime]
 
 
 class Alerts:
@@ -66,7 +69,19 @@ class Alerts:
         looked = [one.evaluated_at for one in alerts if one.evaluated_at is not None]
         newest = max(looked, default=None)
         queue = tuple(self._store.queue())
-        return AlertsNow(now, newest, tuple(alerts), book.silences, queue, book.told)
+        over_at = self._over_at(alerts)
+        return AlertsNow(now, newest, tuple(alerts), book.silences, queue, book.told, over_at)
+
+    def _over_at(self, alerts: Sequence[Alert]) -> Mapping[str, datetime]:
+        cleared = {one.key: one for one in alerts if one.open and one.false_since is not None}
+        if not cleared or self._config.problem():
+            return {}
+        rules = by_name(self._config.ruleset().rules)
+        return {
+            key: one.false_since + timedelta(seconds=rules[one.rule].keep_seconds)
+            for key, one in cleared.items()
+            if one.false_since is not None and one.rule in rules
+        }
 
     @monitor_performance
     def history(self, actor: Actor, since: datetime) -> Sequence[Event]:

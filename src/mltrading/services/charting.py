@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from mltrading.domain import indicators
 from mltrading.domain.bars import Bars, Floats, Interval, Symbol
+from mltrading.domain.bases import broken_at
 from mltrading.domain.calendar import Calendar
 from mltrading.domain.indicators import IndicatorSpec
 from mltrading.domain.trust import staleness
@@ -79,7 +80,8 @@ class DataTrust:
     the sessions completed after it, 0 when fresh, None when the exchange's calendar is unknown;
     `stale_text` is "" when fresh, else as "2 sessions", "13 y" or "age unknown: ...".
     `missing_sessions` counts sessions inside the visible window without a bar (None: calendar
-    unknown).
+    unknown). `broken` is the session from which on adjusted prices have another base than bars
+    shown before it (None: they have not).
     """
 
     newest_ts: int | None
@@ -90,6 +92,7 @@ class DataTrust:
     has_volume: bool
     source: str
     notice: str
+    broken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,14 @@ def _trust(
         has_volume=series.has_volume,
         source=series.source,
         notice=series.notice,
+        broken=_broken(source, found),
     )
+
+
+def _broken(source: Source, found: Slice) -> int | None:
+    """Of a window before it as of one over it: its prices are not on the base of the newest."""
+    broken = broken_at(source.known.changes)
+    return broken if broken is not None and broken > found.bars.ts[found.first] else None
 
 
 def _missing(

@@ -10,6 +10,7 @@ import numpy as np
 
 from mltrading.domain import metrics
 from mltrading.domain.bars import DAY, Bars, Floats, Interval, Symbol, Times
+from mltrading.domain.bases import broken_at
 from mltrading.domain.calendar import Calendar
 from mltrading.domain.metrics import Metrics
 from mltrading.domain.rollup import roll_up
@@ -105,6 +106,7 @@ def build(
             *notes,
             *moved,
             *_pause(ts, interval),
+            *_broken(sources, window),
             *_kept_to_days(symbols, sources, window, interval),
             *_notes(symbols, sources, days, interval),
         ],
@@ -133,7 +135,7 @@ def _days(source: Source, window: Window) -> Bars:
 
 def _between(source: Source, interval: Interval, window: Window) -> Bars:
     bars = source.reader.between(source.symbol_id, interval, window.start, window.end)
-    return source.adjusted(bars, interval)
+    return source.comparable(source.adjusted(bars, interval))
 
 
 def _aligned(
@@ -276,6 +278,19 @@ def _pause(ts: Times, interval: Interval) -> list[str]:
         return []
     gone, back = (date_text(int(t)) for t in ts[longest : longest + 2])
     return [f"No bars between {gone} and {back}: the axis leaves that time out."]
+
+
+def _broken(sources: list[Source], window: Window) -> list[str]:
+    """Which lines begin late, as what is before has another base."""
+    found = []
+    for source in sources:
+        broken = broken_at(source.known.changes, window.end - 1)
+        if broken is not None and broken > max(window.start, source.first):
+            found.append(
+                f"{source.known.symbol.code}: adjusted prices before {date_text(broken)} have"
+                " another base, so that it is compared from there on."
+            )
+    return found
 
 
 def _span_notes(symbol: Symbol, source: Source, own: Bars, first: int, last: int) -> list[str]:

@@ -12,6 +12,7 @@ from mltrading.domain.access import Actor, Permission
 from mltrading.domain.bars import Bars, Interval
 from mltrading.domain.calendar import Calendars
 from mltrading.domain.price_alerts.closing import closings
+from mltrading.domain.query import from_micros
 from mltrading.errors import Conflict, ImportFailed
 from mltrading.services import staging
 from mltrading.services.ports import (
@@ -22,6 +23,7 @@ from mltrading.services.ports import (
     ReadOptions,
     ReadRows,
     Refused,
+    Seam,
     Source,
     SymbolDetails,
     Written,
@@ -198,6 +200,8 @@ class _OneFile:
             )
             self._stored += len(bars)
         self._put_aside()
+        if self._stored:
+            self._notes += map(note_of, self._transaction.seams())
         if lost := self._read - self._quarantined - self._stored:
             raise AssertionError(f"{lost} rows of {self._name} were lost on the way")
         return FileSummary(
@@ -241,6 +245,22 @@ class _OneFile:
     def _note_sorting(self) -> None:
         self._notes.append("its rows are in no order of time, or mix symbols: sorted on disk first")
         self._job.progress(f"Storing {self._job.path.name}, sorted")
+
+
+def note_of(seam: Seam) -> str:
+    """What is to be known of two days whose adjusted prices have different bases."""
+    day, before = (from_micros(ts).date().isoformat() for ts in (seam.after, seam.before))
+    factors = f"adj_close / close is {seam.factor_before:.6g} on {before}, {seam.factor_after:.6g}"
+    if seam.ratio is not None:
+        return (
+            f"{seam.code}: another base of adjusted prices from {day} on ({factors} on {day}):"
+            f" those before are read times {seam.ratio:.6g}, by the days that both imports hold"
+        )
+    return (
+        f"warning: {seam.code}: another base of adjusted prices from {day} on ({factors} on {day}),"
+        " and no split or dividend explains it: nothing is compared across. Import the whole"
+        f" history from one download, or the later bars again with 2 or more days up to {before}"
+    )
 
 
 class _Silent(Progress):

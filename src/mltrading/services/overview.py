@@ -12,8 +12,10 @@ from mltrading.domain.calendar import Calendars
 from mltrading.domain.trust import staleness
 from mltrading.domain.view import OverviewQuery
 from mltrading.services.ports import Latest
+from mltrading.services.windows import date_text
 
 PAGE_ROWS = 100
+MOST_NAMED = 3
 UNCLASSIFIED = "Unclassified"
 
 
@@ -23,7 +25,8 @@ class OverviewRow:
     NaN where history is too short; `position_52w` is 0 at the 52-week low and 1 at the high.
 
     `sector` and `industry` are never empty ("Unclassified"). `stale_sessions`/`stale_text` as in
-    `DataTrust`; `stale` says whether to mark the row.
+    `DataTrust`; `stale` says whether to mark the row. `broken` is the session, within a year, from
+    which on adjusted prices have another base: nothing before it is compared.
     """
 
     symbol: Symbol
@@ -43,6 +46,7 @@ class OverviewRow:
     stale: bool
     stale_sessions: int | None
     stale_text: str
+    broken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +93,35 @@ def build(query: OverviewQuery, latest: list[Latest], calendars: Calendars, now:
     pages = max(1, math.ceil(len(matching) / PAGE_ROWS))
     page = min(query.page, pages)
     ordered = _sorted(matching, query.sort, query.descending)
+    rows = ordered[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     return Overview(
         query=replace(query, page=page),
-        rows=ordered[(page - 1) * PAGE_ROWS : page * PAGE_ROWS],
+        rows=rows,
         matching=len(matching),
         pages=pages,
         stored=len(stored),
         stale=sum(row.stale for row in stored),
         sectors=_breadth(searched, lambda row: row.sector),
         industries=_breadth(in_sector, lambda row: row.industry),
-        notes=[] if matching else [_no_match(query)],
+        notes=_broken(rows) if matching else [_no_match(query)],
     )
+
+
+def _broken(rows: list[OverviewRow]) -> list[str]:
+    """One line for all of them."""
+    found = [
+        f"{row.symbol.code}: adjusted prices before {date_text(row.broken)}"
+        for row in rows
+        if row.broken is not None
+    ]
+    if not found:
+        return []
+    named = ", ".join(found[:MOST_NAMED])
+    more = f" (and of {len(found) - MOST_NAMED} more symbols)" if len(found) > MOST_NAMED else ""
+    return [
+        f"{named}{more} have another base, so that nothing is compared with them: import the whole"
+        " history from one download."
+    ]
 
 
 def table(
@@ -124,6 +146,7 @@ def _row(entry: Latest, calendars: Calendars, now: int) -> OverviewRow:
     symbol = entry.symbol
     age = staleness(calendars.get(symbol.calendar, now), entry.session, now)
     width = entry.high_52w - entry.low_52w
+    broken = entry.broken if entry.broken is not None and math.isnan(entry.close_1y) else None
     return OverviewRow(
         symbol=symbol,
         sector=symbol.sector or UNCLASSIFIED,
@@ -137,11 +160,14 @@ def _row(entry: Latest, calendars: Calendars, now: int) -> OverviewRow:
         change_1mo=entry.close / entry.close_1mo - 1,
         change_1y=entry.close / entry.close_1y - 1,
         volume=entry.volume,
-        position_52w=(entry.close - entry.low_52w) / width if width > 0 else math.nan,
+        position_52w=(
+            (entry.close - entry.low_52w) / width if width > 0 and broken is None else math.nan
+        ),
         spark=entry.spark,
         stale=age.stale,
         stale_sessions=age.sessions,
         stale_text=age.text,
+        broken=broken,
     )
 
 

@@ -17,6 +17,7 @@ from mltrading.domain.price_alerts.judging import needed
 from mltrading.domain.trust import staleness
 from mltrading.errors import Forbidden, InvalidAlert
 from mltrading.services.ports.price_alerts import (
+    Looked,
     Notice,
     PriceAlertStore,
     Shown,
@@ -35,7 +36,8 @@ MOST_FORESEEN = 100_000
 """A preview looks at no more bars than these."""
 MOST_COOLDOWN_SECONDS = 30 * 86_400
 MOST_A_DAY = 50
-WATCHED_SECONDS = 120.0
+WATCHED_SECONDS = 60.0
+"""A worker looks each 5 seconds and notes one look in 20."""
 YEAR = 365 * DAY
 
 
@@ -153,10 +155,10 @@ class PriceAlerts:
         """All notices up to that one; how many were not read before."""
         return self._store.mark_read(_owner(actor), up_to)
 
-    def watched(self, actor: Actor) -> bool:
-        """Whether a worker judges alerts at present."""
+    def looked(self, actor: Actor) -> Looked | None:
+        """When a worker judged alerts last; None: never."""
         _owner(actor)
-        return self._store.watched(WATCHED_SECONDS)
+        return self._store.looked()
 
     def _checked(self, actor: Actor, code: str, wish: Wish) -> tuple[Symbol, int | None]:
         _check(wish)

@@ -39,12 +39,14 @@ class ClosedBars:
 def closed_bars(
     source: Source, interval: Interval, calendar: Calendar | None, lead: int, now: int
 ) -> ClosedBars:
-    """The newest `lead` closed bars (or one fewer), or all that there are."""
+    """The newest `lead` closed bars (or one fewer), or all that there are and can be
+    compared with the newest."""
     symbol = source.known.symbol
     if interval not in source.available:
         return ClosedBars(symbol, interval, Bars.empty(), np.empty(0, np.int64), FOREVER)
     end = source.series(interval).last_ts + 1
     bars, _ = source.read(interval, Window(end - 1, end), lead, 0, _NEVER_FORMING)
+    bars = source.comparable(bars)
     ends = closings(bars.ts, interval, calendar, source.timezone)
     count = counted(bars, ends, now, _reaches(source, interval, calendar))
     coming = ends[ends > now]

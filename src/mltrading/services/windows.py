@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mltrading.domain import bases
 from mltrading.domain.bars import DAY, Bars, Interval, Series, Times
 from mltrading.domain.query import format_moment
 from mltrading.domain.rollup import bucket_starts, roll_up
@@ -106,9 +107,14 @@ class Source:
         """Stored bars of `interval`, adjusted so that the symbol's newest shows what was traded.
         A series whose source adjusts nothing stays as traded beside one that is adjusted."""
         newest = self.known.newest
+        bars = bases.rebased(bars, self.known.changes)
         if newest is None or not self.series(interval).adjusted:
             return bars.adjusted()
         return bars.adjusted(newest.factor)
+
+    def comparable(self, bars: Bars) -> Bars:
+        """The bars that the newest of them is comparable with."""
+        return bases.comparable(bars, self.known.changes)
 
     def overlaps(self, interval: Interval, window: Window) -> bool:
         series = self.series(interval)

@@ -11,7 +11,13 @@ from psycopg2.extensions import connection as Connection
 
 from mltrading.adapters.postgres.copy_binary import copy_out
 from mltrading.adapters.postgres.pool import Database, OneMoment
-from mltrading.adapters.postgres.symbols import SYMBOL_FIELDS, scoped, session_label, storable
+from mltrading.adapters.postgres.symbols import (
+    SYMBOL_FIELDS,
+    changes_of,
+    scoped,
+    session_label,
+    storable,
+)
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, moment, table_of, when
 from mltrading.domain.access import Scope
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
@@ -28,14 +34,14 @@ _COUNT = """SELECT count(*) FROM (SELECT 1 FROM {table}
 # The row of `series` is written in every transaction that writes bars of it, and xmin is the
 # number of the transaction that wrote a row last.
 _STORED = scoped("""SELECT {symbol}, session, close / factor, close_1d / factor, factor,
-        series.interval, first_ts, last_ts, bars, adjusted, has_volume, sources.name, feed, notice,
-        series.xmin::text
+        base_sessions, base_ratios, series.interval, first_ts, last_ts, bars, adjusted, has_volume,
+        sources.name, feed, notice, series.xmin::text
     FROM symbols
     LEFT JOIN latest ON latest.symbol_id = symbols.id
     LEFT JOIN series ON series.symbol_id = symbols.id
     LEFT JOIN sources ON sources.id = series.source_id
     WHERE {seen} AND code = %(code)s""")
-
+_SERIES = SYMBOL_FIELDS + 6  # where the columns of a series begin
 
 Result = TypeVar("Result")
 
@@ -97,13 +103,14 @@ class PostgresBars:
 def _stored(rows: list[tuple[Any, ...]]) -> Stored:
     """Of the rows of _STORED: one for each series, or a single one without any."""
     symbol = Symbol(*rows[0][:SYMBOL_FIELDS])
-    session, close, previous, factor = rows[0][SYMBOL_FIELDS : SYMBOL_FIELDS + 4]
+    session, close, previous, factor, *based = rows[0][SYMBOL_FIELDS:_SERIES]
     series = {}
-    for name, first, last, *rest in (row[SYMBOL_FIELDS + 4 :] for row in rows):
+    for name, first, last, *rest in (row[_SERIES:] for row in rows):
         if name is not None:
             interval = Interval(name)
             series[interval] = Series(symbol.id, interval, moment(first), moment(last), *rest)
     if session is None:
         return Stored(symbol, series, None)
     known = math.nan if previous is None else previous
-    return Stored(symbol, series, NewestClose(session_label(session), close, known, factor))
+    newest = NewestClose(session_label(session), close, known, factor)
+    return Stored(symbol, series, newest, changes_of(*based))

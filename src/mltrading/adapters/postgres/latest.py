@@ -13,6 +13,7 @@ from psycopg2.extras import execute_values
 from mltrading.adapters.postgres.copy_binary import Rows, copy_out
 from mltrading.adapters.postgres.tables import BAR, bars_of, columns, moment, table_of, when
 from mltrading.domain.bars import INTERVALS, Interval
+from mltrading.domain.bases import BaseChanges
 from mltrading.domain.latest import SESSIONS_NEEDED, newest_facts
 from mltrading.domain.rollup import bucket_starts
 
@@ -29,13 +30,17 @@ _WRITE_SERIES = """INSERT INTO series
 _NEWEST_DAYS = """SELECT {columns} FROM {table} WHERE symbol_id = %s ORDER BY ts DESC LIMIT %s"""
 _WRITE_LATEST = """INSERT INTO latest
         (symbol_id, ts, interval, session, close, volume, close_1d, close_1w, close_1mo, close_1y,
-         high_52w, low_52w, spark, factor)
+         high_52w, low_52w, spark, factor, base_sessions, base_ratios)
     VALUES %s ON CONFLICT (symbol_id) DO UPDATE SET
         ts = excluded.ts, interval = excluded.interval, session = excluded.session,
         close = excluded.close, volume = excluded.volume, close_1d = excluded.close_1d,
         close_1w = excluded.close_1w, close_1mo = excluded.close_1mo, close_1y = excluded.close_1y,
         high_52w = excluded.high_52w, low_52w = excluded.low_52w, spark = excluded.spark,
-        factor = excluded.factor, updated_at = now()"""
+        factor = excluded.factor, base_sessions = excluded.base_sessions,
+        base_ratios = excluded.base_ratios, updated_at = now()"""
+
+# An empty or unknown array has no type of its own.
+_LATEST_ROW = f"({'%s, ' * 14}%s::date[], %s::float8[])"
 
 
 @dataclass(slots=True)
@@ -113,17 +118,18 @@ def write_series(cursor: Cursor, symbol_id: int, extents: dict[Interval, Extent]
 
 
 def write_latest(
-    cursor: Cursor, symbols: Iterable[tuple[int, str, dict[Interval, Extent]]]
+    cursor: Cursor, symbols: Iterable[tuple[int, str, dict[Interval, Extent], BaseChanges]]
 ) -> None:
-    """Refresh the row of each symbol, given with its time zone and extents."""
+    """Refresh the row of each symbol, given with its time zone, extents and changes of base."""
     query = sql.SQL(_NEWEST_DAYS).format(columns=columns(BAR), table=table_of(Interval.D1))
     rows = []
-    for symbol_id, timezone, extents in symbols:
+    for symbol_id, timezone, extents, changes in symbols:
         statement = cursor.mogrify(query, (symbol_id, SESSIONS_NEEDED))
-        facts = newest_facts(bars_of(copy_out(cursor, statement, BAR)[::-1]))
+        facts = newest_facts(bars_of(copy_out(cursor, statement, BAR)[::-1]), changes)
         interval, ts = _newest_bar(extents, timezone)
-        rows.append((symbol_id, when(ts), interval.value, *astuple(facts)))
-    execute_values(cursor, _WRITE_LATEST, rows)
+        based = [when(one.ts).date() for one in changes], [one.ratio for one in changes]
+        rows.append((symbol_id, when(ts), interval.value, *astuple(facts), *based))
+    execute_values(cursor, _WRITE_LATEST, rows, _LATEST_ROW)
 
 
 def _newest_bar(extents: dict[Interval, Extent], timezone: str) -> tuple[Interval, int]:

@@ -13,7 +13,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.symbols import scoped, session_label
 from mltrading.adapters.postgres.tables import when
 from mltrading.domain.access import Scope
-from mltrading.services.ports.price_alerts import Notice, Shown, Wish
+from mltrading.services.ports.price_alerts import Looked, Notice, Shown, Wish
 
 Row = tuple[Any, ...]
 
@@ -49,8 +49,8 @@ _UNREAD = """SELECT count(*) FROM price_alert_notices
 _READ = """UPDATE price_alert_notices SET read_at = now()
     WHERE owner = %(owner)s AND id <= %(up_to)s AND read_at IS NULL"""
 
-_WATCHED = """SELECT looked_at > now() - make_interval(secs => %(seconds)s)
-    FROM price_alert_looks"""
+_LOOKED = """SELECT looked_at, extract(epoch FROM now() - looked_at)::float8
+    FROM price_alert_looks WHERE looked_at > '-infinity'"""
 
 
 class PostgresPriceAlerts:
@@ -96,8 +96,8 @@ class PostgresPriceAlerts:
     def mark_read(self, owner: str, up_to: int) -> int:
         return self._changed(_READ, {"owner": owner, "up_to": up_to})
 
-    def watched(self, seconds: float) -> bool:
-        return bool(self._rows(_WATCHED, seconds=seconds)[0][0])
+    def looked(self) -> Looked | None:
+        return next((Looked(*row) for row in self._rows(_LOOKED)), None)
 
     def _changed(self, statement: str, values: dict[str, Any], first: str = "") -> int:
         """How many rows that changed."""

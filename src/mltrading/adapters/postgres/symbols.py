@@ -16,6 +16,7 @@ from mltrading.adapters.postgres.pool import Database, OneMoment
 from mltrading.adapters.postgres.tables import moment
 from mltrading.domain.access import Scope
 from mltrading.domain.bars import Interval, Symbol
+from mltrading.domain.bases import BaseChange, BaseChanges
 from mltrading.services.ports import Latest
 
 LONGEST_CODE = 32
@@ -54,6 +55,9 @@ _OF_LIKE_LENGTH = scoped("""SELECT code FROM symbols
 _PRICES = "close close_1d close_1w close_1mo close_1y high_52w low_52w".split()
 _LATEST = scoped(
     """SELECT {symbol}, ts, interval, session, {prices}, volume,
+        CASE WHEN base_sessions = '{{}}' THEN NULL ELSE (SELECT max(session)
+            FROM unnest(base_sessions, base_ratios) AS bases(session, ratio)
+            WHERE ratio IS NULL) END,
         CASE WHEN factor = 1 THEN spark ELSE (SELECT array_agg(price / factor ORDER BY place)
             FROM unnest(spark) WITH ORDINALITY AS prices(price, place)) END
     FROM latest JOIN symbols ON symbols.id = latest.symbol_id WHERE {seen}
@@ -106,7 +110,7 @@ class PostgresSymbols:
 
 
 def _latest(row: Sequence[Any]) -> Latest:
-    ts, interval, session, *prices, volume, spark = row[SYMBOL_FIELDS:]
+    ts, interval, session, *prices, volume, broken, spark = row[SYMBOL_FIELDS:]
     known = (math.nan if price is None else price for price in prices)
     return Latest(
         symbol=Symbol(*row[:SYMBOL_FIELDS]),
@@ -115,6 +119,7 @@ def _latest(row: Sequence[Any]) -> Latest:
         session=session_label(session),
         volume=volume,
         spark=tuple(spark),
+        broken=None if broken is None else session_label(broken),
         **dict(zip(_PRICES, known, strict=True)),
     )
 
@@ -122,6 +127,14 @@ def _latest(row: Sequence[Any]) -> Latest:
 def session_label(session: date) -> int:
     """The session's label, microseconds UTC."""
     return moment(datetime.combine(session, time(), timezone.utc))
+
+
+def changes_of(sessions: Sequence[date], ratios: Sequence[float | None]) -> BaseChanges:
+    """The changes of base as `latest` keeps them."""
+    return tuple(
+        BaseChange(session_label(session), ratio)
+        for session, ratio in zip(sessions, ratios, strict=True)
+    )
 
 
 def _literal(text: str) -> str:

@@ -21,15 +21,16 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from mltrading.adapters.postgres import latest, overlay
+from mltrading.adapters.postgres import base_changes, latest, overlay
 from mltrading.adapters.postgres.copy_binary import Rows, copy_in, copy_out
 from mltrading.adapters.postgres.latest import Extent
 from mltrading.adapters.postgres.listing import Listed, list_symbol
 from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.tables import ROW, columns, rows_of, table_of, when
 from mltrading.domain.bars import DAY, Bars, Interval
+from mltrading.domain.bases import BaseChanges, Laid
 from mltrading.errors import Conflict, ImportFailed
-from mltrading.services.ports import Refused, Source, SymbolDetails, Written
+from mltrading.services.ports import Refused, Seam, Source, SymbolDetails, Written
 
 _EXISTING = """SELECT {columns} FROM {table}
     WHERE symbol_id = %(symbol)s AND ts >= %(low)s AND ts < %(high)s ORDER BY ts"""
@@ -79,6 +80,8 @@ class _Open:
     timezone: str
     calendar: str
     extents: dict[Interval, Extent]
+    known: BaseChanges  # before this transaction
+    changes: BaseChanges
 
 
 class PostgresImport:
@@ -131,14 +134,24 @@ class PostgresImport:
         for opened in touched:
             latest.write_series(self._cursor, opened.id, opened.extents)
         if touched:
-            latest.write_latest(self._cursor, ((s.id, s.timezone, s.extents) for s in touched))
+            latest.write_latest(
+                self._cursor, ((s.id, s.timezone, s.extents, s.changes) for s in touched)
+            )
+
+    def seams(self) -> list[Seam]:
+        return [
+            seam
+            for one in self._symbols.values()
+            for seam in base_changes.seams(self._cursor, one.code, one.id, one.changes, one.known)
+        ]
 
     def _open(self, details: SymbolDetails) -> _Open:
         if details.code not in self._symbols:
             listed: Listed = list_symbol(self._cursor, details)
             extents = latest.read_extents(self._cursor, listed.id)
-            named = listed.timezone, listed.calendar
-            self._symbols[details.code] = _Open(listed.id, details.code, *named, extents)
+            known = base_changes.read_changes(self._cursor, listed.id) if extents else ()
+            named = listed.timezone, listed.calendar, extents
+            self._symbols[details.code] = _Open(listed.id, details.code, *named, known, known)
         return self._symbols[details.code]
 
     def _source(self, source: Source) -> int:
@@ -153,7 +166,7 @@ class PostgresImport:
         level: Interval | None = interval
         while level is not None and len(rows):
             coarser = overlay.COARSER.get(level)
-            changes, parents = [], []
+            changes, parents, laid = [], [], []
             for window in overlay.windows(rows, level, symbol.timezone):
                 stored = self._existing(symbol, level, window)
                 change = overlay.overlay(stored, window.rows)
@@ -161,13 +174,21 @@ class PostgresImport:
                 if level is interval:
                     _refuse_second_grid(symbol, level, change)
                 changes.append((change.inserted, change.updated, change.replaced))
-                if coarser is not None:
+                if coarser is None:
+                    laid.append(base_changes.laid_by(change, window.rows))
+                else:
                     parents.append(overlay.rolled(change, coarser, symbol.timezone))
             inserted, updated, replaced = map(overlay.joined, zip(*changes, strict=True))
             self._put(symbol, level, inserted, updated, replaced)
+            if laid:
+                self._look_at_bases(symbol, laid)
             counts = counts or (len(inserted), len(updated))
             level, rows = coarser, overlay.joined(parents) if parents else rows[:0]
         return counts or (0, 0)
+
+    def _look_at_bases(self, symbol: _Open, laid: Sequence[Laid]) -> None:
+        days, known = symbol.extents[Interval.D1], symbol.changes
+        symbol.changes = base_changes.after_import(self._cursor, symbol.id, days, known, laid)
 
     def _existing(self, symbol: _Open, interval: Interval, window: overlay.Window) -> Rows:
         """Stored rows of the stretch; no query where `series` tells that there are none."""

@@ -232,7 +232,8 @@ def _meta(
 ) -> Figure:
     """What chart.js works with: stamps (epoch seconds) of the positions, the length of a bar
     (seconds), how far x may move where no more bars exist, tick levels from coarse to fine, how
-    each pane fits, what else could be loaded."""
+    each pane fits, what else could be loaded, and which bar has no change over the one before
+    (`apart`), as its prices have another base."""
     return {
         "symbol": chart.symbol.code,
         "tz": chart.symbol.timezone,
@@ -251,7 +252,18 @@ def _meta(
         "more_right": chart.more_right,
         "finer": chart.finer,
         "forming": not (chart.more_right or bool(chart.bars.is_final[-1])),
+        "apart": _apart(chart),
     }
+
+
+def _apart(chart: Chart) -> int | None:
+    """Position of the first bar after a change of base, or of the week or month that holds it."""
+    broken, ts = chart.trust.broken, chart.bars.ts
+    if broken is None:
+        return None
+    if chart.interval.intraday:
+        return int(np.searchsorted(ts, broken))
+    return int(np.searchsorted(ts, broken, side="right")) - 1
 
 
 def blank(palette: Palette, symbol: str = "") -> Figure:

@@ -102,7 +102,7 @@ def _quote(quote: Quote | None, unit: str) -> list[Component]:
 def _change(quote: Quote, places: int) -> list[Component]:
     title = f"Close of {_date(quote.session)} over the session before"
     if not math.isfinite(quote.change):
-        return [missing("One session has no change")]
+        return [missing("There is no change: no session before it compares with it")]
     way = "up" if quote.change > 0 else "down" if quote.change < 0 else "muted"
     sign = "+" if quote.change > 0 else MINUS if quote.change < 0 else ""
     points = html.Span(f"{sign}{abs(quote.change):,.{places}f} ", className="chart-points")
@@ -126,6 +126,8 @@ def _facts(chart: Chart) -> list[Any]:
         _newest(trust),
         _gaps(trust),
     ]
+    if trust.broken is not None:
+        facts.append(_broken(trust.broken))
     if chart.interval.intraday:
         facts.append(f"{chart.symbol.timezone.replace('_', ' ')} time")
     if not trust.has_volume:
@@ -176,6 +178,14 @@ def _gaps(trust: DataTrust) -> Any:
     return html.Span(
         f"{missing} {'session' if missing == 1 else 'sessions'} missing", className="warn"
     )
+
+
+def _broken(session: int) -> Component:
+    what = (
+        "Adjusted prices before that day have another base than those after it: the step there is"
+        " no return. Import the whole history from one download."
+    )
+    return html.Span(f"another base before {_date(session)}", className="warn", title=what)
 
 
 def unknown(error: UnknownSymbol) -> Component:

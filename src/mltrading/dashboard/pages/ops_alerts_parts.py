@@ -12,7 +12,7 @@ from mltrading.dashboard.pages.ops_alerts_table import cell, severity, short_sta
 from mltrading.domain.alerting.rules import Rule
 from mltrading.domain.alerting.silences import LONGEST_REASON
 from mltrading.domain.alerting.states import Alert, State
-from mltrading.domain.alerting.words import RUNBOOK, anchor, lasting
+from mltrading.domain.alerting.words import RUNBOOK, anchor, clearing, lasting
 from mltrading.services.alert_desk import Desk, Outlet, Quiet, Ruled, Watch
 from mltrading.services.ports.alert_desk import DeadLetter
 
@@ -73,9 +73,10 @@ def _silent(desk: Desk) -> list[Node]:
         ]
     if since is None:
         return ["No worker evaluates, and none ever did: nothing is known. Start it: ", worker]
+    ago = lasting((desk.now.at - since).total_seconds())
     return [
-        f"No worker evaluates. What is shown was true at {stamp(since)} UTC; nobody looks now, and"
-        " nobody is told of anything new. Look whether it runs: ",
+        f"No worker evaluates. What is shown was true at {stamp(since)} UTC, {ago} ago; nobody"
+        " looks now, and nobody is told of anything new. Look whether it runs: ",
         worker,
     ]
 
@@ -122,11 +123,16 @@ def _firing(alert: Alert, desk: Desk, query: Mapping[str, str]) -> Node:
         "tr",
         cell("Severity", severity(alert.severity)),
         cell("Rule", *_name(alert), el("span", _to_do(alert), class_="muted alert-more")),
-        cell("Said", alert.said, class_="alert-said"),
+        cell("Said", alert.said, _clearing(alert, desk), class_="alert-said"),
         cell("Since (UTC)", _since(since, desk.now.at)),
         cell("Told", *_told(alert, desk), class_="alert-said"),
         cell("", _silence_link(alert, query)),
     )
+
+
+def _clearing(alert: Alert, desk: Desk) -> Node | None:
+    words = clearing(alert, desk.now.over_at.get(alert.key))
+    return el("span", words, class_="muted alert-more") if words else None
 
 
 def _pending(alert: Alert, desk: Desk, query: Mapping[str, str]) -> Node:

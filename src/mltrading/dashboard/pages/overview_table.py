@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from mltrading.dashboard import formats
 from mltrading.dashboard.markup import Node, el, hidden, missing
+from mltrading.domain.query import format_moment
 
 if TYPE_CHECKING:
     from mltrading.domain.view import OverviewQuery
@@ -125,12 +126,19 @@ def _change(field: str, span: str) -> Callable[[OverviewRow], Node]:
     def cell(row: OverviewRow) -> Node:
         change: float = getattr(row, field)
         if not formats.known(change):
-            return missing(f"Needs {span} of history")
+            return missing(_base(row) or f"Needs {span} of history")
         text = formats.signed_percent(change)
         kind = formats.direction(change)
         return el("span", text, class_=kind) if kind else text
 
     return cell
+
+
+def _base(row: OverviewRow) -> str:
+    """Why a row compares nothing with what was before; "" where it does."""
+    if row.broken is None:
+        return ""
+    return f"Adjusted prices before {format_moment(row.broken)} have another base"
 
 
 def _volume(row: OverviewRow) -> Node:
@@ -141,7 +149,7 @@ def _volume(row: OverviewRow) -> Node:
 
 def _position(row: OverviewRow) -> Node:
     if not formats.known(row.position_52w):
-        return missing("High and low of the year are equal")
+        return missing(_base(row) or "High and low of the year are equal")
     text = formats.percent(row.position_52w)
     title = f"{text} of the way from the 52-week low to the 52-week high"
     return el("span", text, class_="position", title=title, var_at=text)
@@ -161,7 +169,7 @@ def _spark(row: OverviewRow) -> Node:
     """The newest daily closes as a mask: one path of whole pixels, coloured by the style sheet."""
     values = _thinned(row.spark)
     if len(values) < 2:
-        return missing("Needs 2 sessions")
+        return missing(_base(row) or "Needs 2 sessions")
     change = values[-1] / values[0] - 1
     label = f"{len(row.spark)} sessions, {formats.signed_percent(change)}"
     return el(

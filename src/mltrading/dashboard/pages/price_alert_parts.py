@@ -9,13 +9,16 @@ from zoneinfo import ZoneInfo
 from mltrading.dashboard.acts import act_button
 from mltrading.dashboard.formats import signed_percent
 from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.pages.ops_alerts_table import stamp
+from mltrading.domain.alerting.words import lasting
 from mltrading.domain.bars import DAY, Interval
 from mltrading.domain.price_alerts.foresight import AFTER_BARS, FEWEST, Foreseen, MovesAfter
 from mltrading.domain.query import from_micros, join
-from mltrading.services.ports.price_alerts import Notice, PriceAlert
+from mltrading.services.ports.price_alerts import Looked, Notice, PriceAlert
 from mltrading.services.price_alerts import (
     MOST_ALERTS,
     MOST_FORESEEN,
+    WATCHED_SECONDS,
     YEAR,
     AlertState,
     Preview,
@@ -34,11 +37,10 @@ MARKS = {
 }
 
 
-def alerts(found: Sequence[AlertState], watched: bool) -> list[Node]:
+def alerts(found: Sequence[AlertState], looked: Looked | None) -> list[Node]:
     shown: list[Node] = [el("h2", f"Your alerts, {len(found)} of at most {MOST_ALERTS}")]
-    if not watched:
-        said = "No worker judges alerts at present: start one with mltrading worker."
-        shown.append(el("p", said, class_="callout", id="alerts-unwatched"))
+    if looked is None or looked.seconds > WATCHED_SECONDS:
+        shown.append(el("p", _unwatched(looked), class_="callout", id="alerts-unwatched"))
     if not found:
         said = "None yet. Make one above, or with the button Alert of a chart."
         return [*shown, el("p", said, class_="muted")]
@@ -46,6 +48,13 @@ def alerts(found: Sequence[AlertState], watched: bool) -> list[Node]:
     rows = el("tbody", *map(_row, found))
     table = el("table", head, rows, class_="table stacked", id="alerts-table")
     return [*shown, el("div", table, class_="table-wrap")]
+
+
+def _unwatched(looked: Looked | None) -> str:
+    last = "none ever did"
+    if looked is not None:
+        last = f"last judged at {stamp(looked.at)} UTC, {lasting(looked.seconds)} ago"
+    return f"No worker judges alerts at present ({last}): start one with mltrading worker."
 
 
 def _row(one: AlertState) -> Node:

@@ -108,7 +108,7 @@ def register(app: Dash, services: Services) -> None:
 def _drawn(services: Services, actor: Actor, unread: int) -> Parts:
     asked = services.price_alerts
     return {
-        "alerts-list": parts.alerts(asked.all(actor), asked.watched(actor)),
+        "alerts-list": parts.alerts(asked.all(actor), asked.looked(actor)),
         "alerts-notices": parts.notices(asked.notices(actor), unread),
     }
 

@@ -88,6 +88,17 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "an unknown moment"
 
 
+def clearing(alert: Alert, over_at: datetime | None) -> str:
+    """That an alert still fires though its condition is not true any more, and until when; ""
+    where it is true."""
+    if not alert.open or alert.false_since is None:
+        return ""
+    since = f"condition cleared at {alert.false_since.astimezone(UTC):%H:%M:%S}"
+    if over_at is None:
+        return f"{since} UTC, over if it stays so"
+    return f"{since}, over at {over_at.astimezone(UTC):%H:%M:%S} UTC if it stays so"
+
+
 def lasting(seconds: float) -> str:
     """A span of time as people say it."""
     minutes = round(seconds / 60)

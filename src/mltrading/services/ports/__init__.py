@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mltrading.domain.access import Scope
 from mltrading.domain.bars import Bars, Interval, Series, Symbol
+from mltrading.domain.bases import BaseChanges
 from mltrading.services.ports.audit import TrailState
 from mltrading.utils.message import Message, Outcome
 
@@ -39,6 +40,7 @@ class Latest:
     high_52w: float
     low_52w: float
     spark: tuple[float, ...]
+    broken: int | None = None  # session of the newest change of base without a known ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Stored:
     symbol: Symbol
     series: Mapping[Interval, Series]
     newest: NewestClose | None
+    changes: BaseChanges = ()
 
 
 class Symbols(Protocol):
@@ -149,6 +152,19 @@ class Written:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Two neighbouring days (labels, µs UTC) of a symbol, adj_close / close of each, and the ratio
+    that brings adjusted prices up to the first to the base of the second; None: it is unknown."""
+
+    code: str
+    before: int
+    after: int
+    factor_before: float
+    factor_after: float
+    ratio: float | None
+
+
 class ImportTransaction(Protocol):
     """One open transaction; all of it is committed at the end of the block, or nothing."""
 
@@ -163,6 +179,10 @@ class ImportTransaction(Protocol):
 
     def calendar(self, symbol: SymbolDetails) -> str:
         """The name of the calendar of the symbol's exchange. Creates the symbol where it is new."""
+
+    def seams(self) -> Sequence[Seam]:
+        """Where adjusted prices of the symbols that were written have another base before than
+        after: every one without a known ratio, and those whose ratio this transaction found."""
 
     def quarantine(self, file: str, interval: Interval, rows: Sequence[Refused]) -> None: ...
 

@@ -84,6 +84,14 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """When alerts were judged, and how long ago by the database's clock."""
+
+    at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """Alerts on one symbol at one interval that hold now. `version` changes with every write to
     bars of the symbol and with every change of the alerts."""
@@ -121,8 +129,8 @@ class PriceAlertStore(Protocol):
     def mark_read(self, owner: str, up_to: int) -> int:
         """All of those up to that id; how many were unread."""
 
-    def watched(self, seconds: float) -> bool:
-        """Whether any worker looked in so many seconds."""
+    def looked(self) -> Looked | None:
+        """The newest look of any worker, which notes one in 20 seconds; None: there was none."""
 
 
 class PriceWatchStore(Protocol):
