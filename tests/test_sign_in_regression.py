@@ -28,7 +28,7 @@ from tests.page import Page
 from tests.postgres_server import Server
 from tests.visitors import SIGN_IN, STRICT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 ATTEMPTS = 4
 CHART = "/charts?symbol=AAPL&range=1Y"
