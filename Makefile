@@ -26,11 +26,12 @@ ifdef PYTHON
 $(RUN_STAMP) $(DEV_STAMP): FORCE
 endif
 
-.PHONY: help run security test test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check scan image bench bench-load screenshots lock clean FORCE
+.PHONY: help run security test test-firefox test-faults unit regression matrix-row test-delivery test-deployed build test-wheel smoke check scan image bench bench-load screenshots lock clean FORCE
 
 help:
 	@echo 'make run     set up, start the database and the dashboard, print its address'
-	@echo 'make test    every test, in Chromium and Firefox too (make test PG=12: the database tests on it)'
+	@echo 'make test    the tests, the flows in Chromium and Firefox (make test PG=12: those of the database)'
+	@echo 'make test-firefox  in Firefox what make test shows in Chromium alone'
 	@echo 'make test-faults  the 25 injections: what is killed, stopped and waited for, with figures'
 	@echo 'make test-delivery  the pipeline: real workflow files, fakes of the platforms, static proof'
 	@echo 'make unit, make regression BROWSER=firefox, make matrix-row PG=16 BROWSER=firefox  its parts'
@@ -76,16 +77,20 @@ run: $(RUN_STAMP)
 PYTEST := $(BIN)/python -m pytest
 
 # Two workers: one drives Chromium, the other Firefox, both take the rest. (A third brings nothing on
-# two processors: two browsers keep them busy.)
+# two processors: two browsers keep them busy.) What is no flow meets Firefox in test-firefox.
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
 	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m 'database and not faults and not browser' --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 2 --dist load -m 'not faults' --ignore=tests/test_delivery --cov --cov-report=term \
+	$(PYTEST) -q -n 2 --dist load -m 'not faults and not again' --ignore=tests/test_delivery --cov --cov-report=term \
 		--durations=10
 endif
+
+test-firefox: $(DEV_STAMP)
+	@$(BIN)/python -m tools.setup_tests
+	$(PYTEST) -q -m again --ignore=tests/test_delivery --durations=10
 
 # The 25 injections, and what takes long because something is killed, stopped or waited for; ends with
 # a table of figures. A file is one worker's: its tests share servers.

@@ -54,10 +54,20 @@ def visiting(request: pytest.FixtureRequest, page: Page, url: str) -> Iterator[P
     assert not errors, f"{page.name} console: {errors}"
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests first: they take longest, and no worker should wait for them at the end."""
+    """Browser tests first: they take longest, and no worker should wait for them at the end. Both
+    browsers keep both processors busy, so what is no flow has its Firefox in a run of its own."""
     items.sort(key=lambda item: "browser_page" not in getattr(item, "fixturenames", ()))
+    for item in items:
+        called = getattr(item, "callspec", None)
+        if called and called.params.get("browser_page") == "firefox" and not _is_flow(item):
+            item.add_marker(pytest.mark.again)
+
+
+def _is_flow(item: pytest.Item) -> bool:
+    named = re.match(r"test_f\d+_", item.name)
+    return named is not None or item.get_closest_marker("flow") is not None
 
 
 @pytest.hookimpl(optionalhook=True)

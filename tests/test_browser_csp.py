@@ -6,7 +6,7 @@ import pytest
 
 from tests.page import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 PLANT = """const script = document.createElement('script');
 script.textContent = 'window.planted = true';

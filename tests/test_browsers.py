@@ -13,7 +13,7 @@ from selenium.common.exceptions import WebDriverException
 from tests.page import Page
 from tools.browsers import BROWSERS, start
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 PAGE = b"""<!doctype html><title>fixture</title><p id="nav">here</p>
 <script>

@@ -22,13 +22,13 @@ from tests.browser_fixtures import visiting
 from tests.database_fixtures import database_on, execute
 from tests.identities import PASSWORD, People
 from tests.live_fixtures import served
+from tests.looks import assert_accessible, assert_fits, other_theme
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from tests.page import Page
 from tests.postgres_server import Server
 from tests.visitors import SIGN_IN, STRICT
-from tools import axe
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 ATTEMPTS = 4
 CHART = "/charts?symbol=AAPL&range=1Y"
@@ -177,10 +177,9 @@ def test_axe_finds_nothing_serious_before_signing_in(page: Page, path: str, them
     page.driver.get(page.server + path)
     page.css("h1")
     assert page.js("return document.documentElement.dataset.theme") == theme
-    found = axe.serious(page.driver)
-    assert not found, "\n".join(found)
+    assert_accessible(page)
     page.resize(360, 640)
-    assert page.js("return document.documentElement.scrollWidth") <= 360
+    assert_fits(page)
 
 
 # -- refused in the middle of work ----------------------------------------------------------------
@@ -285,21 +284,34 @@ class Shaky:
     people: People | None
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["signed in", "nobody signs in"])
-def shaky(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, binaries: Path | None
-) -> Iterator[Shaky]:
-    folder = tmp_path_factory.mktemp("shaky")
-    server = Server(folder / "home", binaries)
+@pytest.fixture(scope="module")
+def stoppable(
+    tmp_path_factory: pytest.TempPathFactory, binaries: Path | None
+) -> Iterator[tuple[Server, People]]:
+    """A server of our own with the market, and those who may sign in to what stands on it."""
+    server = Server(tmp_path_factory.mktemp("stoppable") / "home", binaries)
     upgrade(server.url)
     market_data.load(server.url, minutes_of=0)
     with closing(Database(server.url, 1)) as database:
-        people = People(database) if request.param else None
-        if people:
-            people.add("vera", "analyst")
-        with served(server.url, folder, **(SIGN_IN if people else {})) as url:
-            yield Shaky(url, server, people)
+        people = People(database)
+        people.add("vera", "analyst")
+        yield server, people
     server.stop()
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["signed in", "nobody signs in"])
+def shaky(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    stoppable: tuple[Server, People],
+) -> Iterator[Shaky]:
+    server, people = stoppable
+    if not server.runs:
+        server.start()
+    signed_in: bool = request.param
+    folder = tmp_path_factory.mktemp("shaky")
+    with served(server.url, folder, **(SIGN_IN if signed_in else {})) as url:
+        yield Shaky(url, server, people if signed_in else None)
 
 
 @pytest.fixture
@@ -381,25 +393,26 @@ def test_an_administrator_sets_up_a_second_factor_and_makes_an_analyst_who_signs
     assert page.css("#overview-csv").get_dom_attribute("href").startswith("/export/overview.csv")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious_in_account_and_administration_and_nothing_scrolls_sideways(
-    page: Page, place: Place, theme: str
+    page: Page, place: Place
 ) -> None:
     name = place.add("admin")
     place.people.clock.moment = SystemClock().now()
     secret = place.people.enrol(name)
     session = place.people.sign_in(name, code=place.people.code(secret))
-    place.people.add(f"a.rather.long.name.that.nobody.has.{name}.{theme}", "viewer", None)
-    page.driver.add_cookie({"name": "theme", "value": theme})
+    place.people.add(f"a.rather.long.name.that.nobody.has.{name}", "viewer", None)
     page.driver.add_cookie({"name": "session", "value": session.token})
     parts = [f"/admin{query}" for query in ("", f"?user={name}", "?tab=symbols", "?tab=features")]
     for path in ("/account", *parts, "/admin?tab=audit"):
         page.open(path, ready="#account-data h2, #admin-part h2")
-        for size in ((1440, 900), (768, 1024), (390, 844)):
+        assert_fits(page)
+        assert_accessible(page)
+        other_theme(page)
+        assert_accessible(page)
+        for size in ((768, 1024), (390, 844)):
             page.resize(*size)
-            assert not (found := axe.serious(page.driver)), f"{path} {size}\n" + "\n".join(found)
-            extra = "const e = document.documentElement; return e.scrollWidth - e.clientWidth"
-            assert page.js(extra) <= 0, (path, size)
+            assert_fits(page)
+        assert_accessible(page)
 
 
 def test_a_code_is_asked_for_where_there_is_a_second_factor(page: Page, place: Place) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from mltrading.services.alerts import AlertHistoryJob, Alerts
 from mltrading.services.ports.audit import Origin
 from mltrading.utils.message import DELIVERED
 from tests.alerts_made import NOON, SLACK, firing, make_alert, make_ruleset, queued, told
+from tests.console import Done, typed
 from tests.smtp_server import Mailbox, mail_server
 from tests.test_delivery.scripted_server import Reply, Script, scripted
 
@@ -73,16 +72,8 @@ def environment(
     }
 
 
-def command(environment: dict[str, str], *words: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "mltrading", "alerts", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+def command(environment: dict[str, str], *words: str) -> Done:
+    return typed(environment, "alerts", *words)
 
 
 def report(environment: dict[str, str], *words: str) -> dict[str, object]:

@@ -36,6 +36,7 @@ def settled(server: Gunicorn) -> dict[str, float]:
     return found[-1]
 
 
+@pytest.mark.faults
 def test_thousands_of_requests_add_up_exactly_also_after_a_worker_was_killed(
     server: Gunicorn,
 ) -> None:
@@ -148,7 +149,7 @@ def test_a_gunicorn_without_our_configuration_adds_up_too(
     database_url: str, tmp_path: Path
 ) -> None:
     """Its workers import the application each for itself, and have no hook that begins them."""
-    with gunicorn(tmp_path, database_url, *FOUR) as server:
+    with gunicorn(tmp_path, database_url, "--workers", "2", "--threads", "4") as server:
         assert server.flood("/health/live", 400) == (400, 0)
         found = {server.metrics()[LIVE] for _ in range(6)}
         assert len(found) == 1 and found.pop() >= 401  # with those that waited for its start

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from delivery.measures import History, Period, Trend, measures
 from delivery.metrics import keep
+from tests.console import Done, typed
 from tests.database_fixtures import execute
 
 pytestmark = pytest.mark.database
@@ -20,15 +19,10 @@ pytestmark = pytest.mark.database
 END = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 
 
-def pipeline(database_url: str, path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def pipeline(database_url: str, path: Path, *words: str) -> Done:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLTRADING_")}
-    return subprocess.run(
-        [sys.executable, "-m", "mltrading", "pipeline", str(path), *words],
-        env={**kept, "DATABASE_URL": database_url, "MLTRADING_HOME": str(path.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**kept, "DATABASE_URL": database_url, "MLTRADING_HOME": str(path.parent)}
+    return typed(environment, "pipeline", str(path), *words)
 
 
 def test_what_is_known_of_the_jobs_own_file_is_stored(database_url: str, tmp_path: Path) -> None:
@@ -39,11 +33,11 @@ def test_what_is_known_of_the_jobs_own_file_is_stored(database_url: str, tmp_pat
     now = measures(history, period)
     keep(path, [Trend(one, one) for one in now], END, 28)
     done = pipeline(database_url, path, "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"stored": 1}), done.stderr
+    assert (done.code, json.loads(done.out)) == (0, {"stored": 1}), done.err
     assert execute(database_url, "SELECT name, value, unit, target, met FROM pipeline_metrics") == [
         ("Coverage", 93.5, "%", "> 80 %", True)
     ]
-    assert pipeline(database_url, path).stdout == "stored 1 figure of the pipeline\n"
+    assert pipeline(database_url, path).out == "stored 1 figure of the pipeline\n"
 
 
 @pytest.mark.parametrize(
@@ -63,12 +57,12 @@ def test_another_file_is_refused_in_one_line(
     path = tmp_path / "metrics.json"
     path.write_text(content)
     done = pipeline(database_url, path)
-    assert done.returncode == 1
-    assert "is not what `python -m delivery metrics` writes" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 1
+    assert "is not what `python -m delivery metrics` writes" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_a_missing_file_is_named(database_url: str, tmp_path: Path) -> None:
     done = pipeline(database_url, tmp_path / "none.json")
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "none.json: No such file" in done.stderr
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "none.json: No such file" in done.err
