@@ -135,6 +135,13 @@ def test_a_database_that_is_away_is_one_finding_without_its_password(doctor: Doc
     assert "schema" not in found and "s3cret" not in str(found)
 
 
+def test_an_owner_who_does_not_answer_is_named(doctor: Doctor) -> None:
+    found = doctor(DATABASE_OWNER_URL="postgresql://me:s3cret@127.0.0.1:1/market")
+    assert found["owner"]["state"] == "error"
+    assert found["owner"]["way_out"] == "look at DATABASE_OWNER_URL"
+    assert found["database"]["state"] == "ok" and "s3cret" not in str(found)
+
+
 def test_encryption_is_what_the_connection_has(
     doctor: Doctor, database_url: str, tmp_path: Path
 ) -> None:

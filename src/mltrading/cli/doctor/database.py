@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 from mltrading.adapters.postgres import grants, migrate
 from mltrading.adapters.postgres.connection import place
-from mltrading.adapters.postgres.diagnosis import Diagnosis, diagnose
-from mltrading.cli.database import open_database
+from mltrading.adapters.postgres.diagnosis import Diagnosis, Schema, diagnose, schema_of
+from mltrading.cli.database import Access, open_database
 from mltrading.cli.doctor.findings import Finding, error, ok, told, warning
 from mltrading.errors import MLTradingError
 from mltrading.settings import WEB_WORKERS, Settings
 
 OLDEST, NEWEST = 12, 18
 LATE_SECONDS, WRONG_SECONDS = 2.0, 15.0  # codes of a second factor last 30 s
+NEEDS_OWNER = "set DATABASE_OWNER_URL to a role that may, and run mltrading db upgrade"
 BESIDE = WEB_WORKERS + 4  # health checks, the worker, a release
 
 
@@ -30,22 +31,38 @@ def examine(settings: Settings) -> Iterator[Finding]:
         # The embedded server's first upgrade makes the application's role.
         embedded = access.server is not None
         found = diagnose(access.owner_url if embedded else access.url)
-        yield from _about(settings, found, "embedded" if embedded else place(access.url))
-        if found.schema == len(migrate.migrations()):
-            yield audit(grants.alters_audit(access.url), settings)
+        yield version(found, "embedded" if embedded else place(access.url))
+        yield from _roles(settings, access)
+        yield from _about(settings, found)
     except MLTradingError as failure:
         yield told("database", failure)
     finally:
         access.close()
 
 
+def _roles(settings: Settings, access: Access) -> Iterator[Finding]:
+    """What a start does first: migrate as the owner, then give the other role its rights."""
+    shared = access.server is None and access.owner_url != access.url
+    try:
+        found = schema_of(access.owner_url)
+        yield schema(found)
+        if shared:
+            yield sharing(grants.can_not_give(access.owner_url, access.url))
+    except MLTradingError as failure:
+        if not shared:
+            raise
+        fact = str(failure).partition(";")[0]
+        yield error("owner", fact, "look at DATABASE_OWNER_URL")
+        return
+    if found.version == len(migrate.migrations()):
+        yield audit(grants.alters_audit(access.url), settings)
+
+
 def _embedded_is_there(settings: Settings) -> bool:
     return any(settings.home.glob("postgres-*/data/PG_VERSION"))
 
 
-def _about(settings: Settings, found: Diagnosis, where: str) -> Iterator[Finding]:
-    yield version(found, where)
-    yield schema(found)
+def _about(settings: Settings, found: Diagnosis) -> Iterator[Finding]:
     if found.read_only:
         yield warning(
             "writing", "the server is read-only", "point DATABASE_URL at the primary, or wait"
@@ -66,22 +83,45 @@ def version(found: Diagnosis, where: str) -> Finding:
     return ok("database", said)
 
 
-def schema(found: Diagnosis) -> Finding:
+def schema(found: Schema) -> Finding:
     known = len(migrate.migrations())
+    if found.version is None or found.lacks:
+        return error("schema", _can_not_migrate(found, known), NEEDS_OWNER)
     if found.oldest > known:
         return error(
             "schema",
-            f"version {found.schema} needs a program that knows {found.oldest} or newer",
+            f"version {found.version} needs a program that knows {found.oldest} or newer",
             "install the newer release",
         )
-    if found.schema < known:
-        missing = ", ".join(map(str, range(found.schema + 1, known + 1)))
+    if found.version < known:
         return warning(
             "schema",
-            f"version {found.schema}, pending: {missing}",
+            f"version {found.version}, pending: {_pending(found.version, known)}",
             "mltrading db upgrade (every start does it too)",
         )
-    return ok("schema", f"version {found.schema}, nothing pending")
+    return ok("schema", f"version {found.version}, nothing pending")
+
+
+def _can_not_migrate(found: Schema, known: int) -> str:
+    lacks = f"the role {found.role} can not migrate it, it lacks {', '.join(found.lacks)}"
+    if found.version is None:
+        return lacks
+    return f"version {found.version}, pending: {_pending(found.version, known)}; {lacks}"
+
+
+def _pending(version: int, known: int) -> str:
+    return ", ".join(map(str, range(version + 1, known + 1)))
+
+
+def sharing(reasons: list[str]) -> Finding:
+    """Whether a start can give the application's role its rights; `reasons` why not."""
+    if reasons:
+        return error(
+            "owner",
+            f"the role of DATABASE_OWNER_URL can not {', nor '.join(reasons)}",
+            "let it own schema and database (docs/operator.md, two roles)",
+        )
+    return ok("owner", "it can give the application's role its rights")
 
 
 def encryption(settings: Settings, found: Diagnosis) -> Finding:
