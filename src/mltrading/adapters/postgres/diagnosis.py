@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -34,6 +34,8 @@ _CONNECTIONS = """SELECT least(
 _ADMINISTRATORS = """SELECT count(*), count(totp_secret) FROM users
     WHERE role = 'admin' AND disabled_at IS NULL
         AND (password_hash IS NOT NULL OR issuer IS NOT NULL)"""
+_FACTORS = """SELECT subject, email, totp_secret FROM users
+    WHERE totp_secret IS NOT NULL AND disabled_at IS NULL ORDER BY email COLLATE "C" """
 _MIGRATOR = """SELECT current_user::text, coalesce(current_schema(), '')::text,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
     coalesce((SELECT has_language_privilege(oid, 'USAGE') FROM pg_language
@@ -65,7 +67,7 @@ class Diagnosis:
     is a socket of the file system. `ahead_seconds`: its clock before this machine's.
     `connections`: as many as the role may have, `others` have some already. `administrators` who
     can sign in, and how many of them have a `second_factor`; None: there is no such table yet, or
-    the role may not read it."""
+    the role may not read it. `factors`: (subject, e-mail, sealed secret) of those who have one."""
 
     version: int
     named: str
@@ -77,6 +79,7 @@ class Diagnosis:
     others: int
     administrators: int | None
     second_factor: int
+    factors: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
 
 
 def diagnose(url: str) -> Diagnosis:
@@ -105,7 +108,12 @@ def _read(connection: Connection) -> Diagnosis:
         clock, version, named, read_only = cursor.fetchall()[0]
         halfway = (time.monotonic() - monotonic) / 2
         limit, others = _row(cursor, _CONNECTIONS)
-        admins = _row(cursor, _ADMINISTRATORS) if _readable(cursor, "users") else (None, 0)
+        admins: tuple[int | None, int] = (None, 0)
+        factors: list[tuple[str, str, str]] = []
+        if _readable(cursor, "users"):
+            admins = _row(cursor, _ADMINISTRATORS)
+            cursor.execute(_FACTORS)
+            factors = cursor.fetchall()
     host = connection.get_dsn_parameters().get("host", "")
     return Diagnosis(
         version=version,
@@ -118,6 +126,7 @@ def _read(connection: Connection) -> Diagnosis:
         others=others,
         administrators=admins[0],
         second_factor=admins[1],
+        factors=tuple(factors),
     )
 
 

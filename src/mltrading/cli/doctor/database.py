@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from mltrading.adapters.postgres import grants, migrate
 from mltrading.adapters.postgres.connection import place
 from mltrading.adapters.postgres.diagnosis import Diagnosis, Schema, diagnose, schema_of
+from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.cli.database import Access, open_database
 from mltrading.cli.doctor.findings import Finding, error, ok, told, warning
 from mltrading.errors import MLTradingError
+from mltrading.services.own_account import totp_purpose
 from mltrading.settings import WEB_WORKERS, Settings
+from mltrading.utils.clock import SystemClock
 
 OLDEST, NEWEST = 12, 18
 LATE_SECONDS, WRONG_SECONDS = 2.0, 15.0  # codes of a second factor last 30 s
 NEEDS_OWNER = "set DATABASE_OWNER_URL to a role that may, and run mltrading db upgrade"
+NAMED_AT_MOST = 10
 BESIDE = WEB_WORKERS + 4  # health checks, the worker, a release
 
 
@@ -72,6 +76,7 @@ def _about(settings: Settings, found: Diagnosis) -> Iterator[Finding]:
     yield connections(settings, found)
     if found.administrators is not None and settings.sign_in:
         yield administrators(found)
+        yield from second_factors(settings, found)
 
 
 def version(found: Diagnosis, where: str) -> Finding:
@@ -188,3 +193,26 @@ def administrators(found: Diagnosis) -> Finding:
             "they set one up at /account after signing in",
         )
     return ok("administrators", f"{count}, each with a second factor")
+
+
+def second_factors(settings: Settings, found: Diagnosis) -> Iterator[Finding]:
+    """Whether SECRET_KEY opens them; nothing where nobody has one."""
+    if not found.factors or settings.secret_key is None:
+        return
+    seals = SecretKeySeals(settings.secret_key.get_secret_value(), SystemClock())
+    locked = [
+        email
+        for subject, email, sealed in found.factors
+        if seals.open(totp_purpose(subject), sealed) is None
+    ]
+    if not locked:
+        yield ok("second factors", f"SECRET_KEY opens all {len(found.factors)}")
+        return
+    more = f" and {len(locked) - NAMED_AT_MOST} more" if len(locked) > NAMED_AT_MOST else ""
+    yield error(
+        "second factors",
+        f"{len(locked)} of {len(found.factors)} were sealed with another SECRET_KEY, so these can"
+        f" not sign in with a password: {', '.join(locked[:NAMED_AT_MOST])}{more}",
+        "put the former key back and they work again, or for each"
+        " mltrading users reset EMAIL --second-factor",
+    )
