@@ -318,17 +318,21 @@ def test_the_report_names_each_setting_with_its_origin_and_no_secret(
     assert misses[0]["detail"] == "SECRETKEY is read by nobody"
 
 
-def test_settings_that_are_wrong_are_one_finding_and_the_others_come(
+def test_settings_that_are_wrong_are_one_finding_each_and_the_others_come(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("MLTRADING_AUTH", "on")
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 1
     lines = capsys.readouterr().out.splitlines()
     assert "error    settings  PORT must be a whole number from 1 to 65535, not 'many'" in lines
+    assert any(
+        line.startswith("error    settings  SECRET_KEY is not set: it must") for line in lines
+    )
     assert any(line.startswith("ok       Python") for line in lines)
-    assert lines[-1].endswith("1 errors, 0 warnings")
+    assert lines[-1].endswith("2 errors, 0 warnings")
 
 
 def test_what_does_nothing_without_another_is_said(
