@@ -14,7 +14,7 @@ import pytest
 
 from mltrading.__main__ import main
 from mltrading.adapters.postgres.pool import Database
-from mltrading.domain.access import CONSOLE
+from mltrading.domain.access import CONSOLE, Role
 from tests.certificates import Certificate
 from tests.database_fixtures import execute
 from tests.database_gate import gate
@@ -89,6 +89,29 @@ def test_administrators_who_are_missing_disabled_or_without_a_second_factor(
     people.run("UPDATE users SET disabled_at = now() WHERE subject = 'gone'")
     people.add("ann", "analyst")
     assert doctor()["administrators"]["state"] == "error"
+    people.add("bob", "admin")
+    assert doctor()["administrators"]["detail"] == "1 of 1 without a second factor"
+
+
+def test_an_administrator_who_has_not_used_the_link_yet(doctor: Doctor, people: People) -> None:
+    token = people.accounts.add(CONSOLE, "ann@example.com", Role.ADMIN, HOME)
+    people.add("gone", "admin", password=None)
+    people.run("UPDATE users SET disabled_at = now() WHERE subject = 'gone'")
+    [(until,)] = people.run(
+        "SELECT to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')" " FROM password_links"
+    )
+    found = doctor()["administrators"]
+    assert found["state"] == "warning"
+    assert f"made for ann@example.com (until {until} UTC)" in found["detail"]
+    assert found["way_out"] == "mltrading users reset ann@example.com prints a new link"
+    assert token not in str(found) and "gone" not in str(found)
+    people.run("UPDATE password_links SET expires_at = '2026-11-01 12:00Z'")
+    found = doctor()["administrators"]
+    assert found["state"] == "error"
+    assert "ann@example.com (it ended 2026-11-01 12:00 UTC)" in found["detail"]
+    assert found["way_out"] == "mltrading users reset ann@example.com prints a new link"
+    people.run("DELETE FROM password_links")
+    assert "ann@example.com (none is kept)" in doctor()["administrators"]["detail"]
     people.add("bob", "admin")
     assert doctor()["administrators"]["detail"] == "1 of 1 without a second factor"
 

@@ -34,6 +34,10 @@ _CONNECTIONS = """SELECT least(
 _ADMINISTRATORS = """SELECT count(*), count(totp_secret) FROM users
     WHERE role = 'admin' AND disabled_at IS NULL
         AND (password_hash IS NOT NULL OR issuer IS NOT NULL)"""
+_WAITING = """SELECT email, max(expires_at), coalesce(max(expires_at) > now(), false)
+    FROM users LEFT JOIN password_links ON user_id = users.id
+    WHERE role = 'admin' AND disabled_at IS NULL AND password_hash IS NULL AND issuer IS NULL
+    GROUP BY email ORDER BY email COLLATE "C" """
 _FACTORS = """SELECT subject, email, totp_secret FROM users
     WHERE totp_secret IS NOT NULL AND disabled_at IS NULL ORDER BY email COLLATE "C" """
 _MIGRATOR = """SELECT current_user::text, coalesce(current_schema(), '')::text,
@@ -62,12 +66,23 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """An administrator who has set no password yet. `until` is when the one-time link for that ends
+    or ended, None where there is none (any more); `valid` by the database's clock."""
+
+    email: str
+    until: datetime | None
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """`version` as PostgreSQL numbers it (170002 is 17.2), `encrypted`: the way there; `local`: it
     is a socket of the file system. `ahead_seconds`: its clock before this machine's.
     `connections`: as many as the role may have, `others` have some already. `administrators` who
     can sign in, and how many of them have a `second_factor`; None: there is no such table yet, or
-    the role may not read it. `factors`: (subject, e-mail, sealed secret) of those who have one."""
+    the role may not read it. `waiting` are others of them. `factors`: (subject, e-mail, sealed secret) of those who have one.
+    """
 
     version: int
     named: str
@@ -79,6 +94,7 @@ class Diagnosis:
     others: int
     administrators: int | None
     second_factor: int
+    waiting: tuple[Waiting, ...] = ()
     factors: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
 
 
@@ -109,9 +125,12 @@ def _read(connection: Connection) -> Diagnosis:
         halfway = (time.monotonic() - monotonic) / 2
         limit, others = _row(cursor, _CONNECTIONS)
         admins: tuple[int | None, int] = (None, 0)
+        waiting: list[Waiting] = []
         factors: list[tuple[str, str, str]] = []
         if _readable(cursor, "users"):
             admins = _row(cursor, _ADMINISTRATORS)
+            cursor.execute(_WAITING)
+            waiting = [Waiting(*row) for row in cursor.fetchall()]
             cursor.execute(_FACTORS)
             factors = cursor.fetchall()
     host = connection.get_dsn_parameters().get("host", "")
@@ -126,6 +145,7 @@ def _read(connection: Connection) -> Diagnosis:
         others=others,
         administrators=admins[0],
         second_factor=admins[1],
+        waiting=tuple(waiting),
         factors=tuple(factors),
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 
 from mltrading.adapters.postgres import grants, migrate
 from mltrading.adapters.postgres.connection import place
-from mltrading.adapters.postgres.diagnosis import Diagnosis, Schema, diagnose, schema_of
+from mltrading.adapters.postgres.diagnosis import Diagnosis, Schema, Waiting, diagnose, schema_of
 from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.cli.database import Access, open_database
 from mltrading.cli.doctor.findings import Finding, error, ok, told, warning
@@ -180,6 +181,8 @@ def audit(rights: list[str], settings: Settings) -> Finding:
 
 def administrators(found: Diagnosis) -> Finding:
     count, with_factor = found.administrators or 0, found.second_factor
+    if not count and found.waiting:
+        return _links(found.waiting)
     if not count:
         return error(
             "administrators",
@@ -193,6 +196,26 @@ def administrators(found: Diagnosis) -> Finding:
             "they set one up at /account after signing in",
         )
     return ok("administrators", f"{count}, each with a second factor")
+
+
+def _links(waiting: tuple[Waiting, ...]) -> Finding:
+    """Nobody can administer yet, and these have, or had, a link that sets a password."""
+    valid = [one for one in waiting if one.valid]
+    shown = (valid or list(waiting))[:NAMED_AT_MOST]
+    links = ", ".join(map(_link, shown))
+    advice = f"mltrading users reset {shown[0].email} prints a new link"
+    if valid:
+        said = f"nobody can administer before a password is set by the link made for {links}"
+        return warning("administrators", said, advice)
+    said = f"nobody can administer: no password is set, and no link for one is valid: {links}"
+    return error("administrators", said, advice)
+
+
+def _link(one: Waiting) -> str:
+    if one.until is None:
+        return f"{one.email} (none is kept)"
+    end = f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{one.email} ({'until' if one.valid else 'it ended'} {end})"
 
 
 def second_factors(settings: Settings, found: Diagnosis) -> Iterator[Finding]:
