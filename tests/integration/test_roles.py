@@ -117,10 +117,17 @@ MIGRATIONS: list[tuple[list[str], bool, tuple[str, str] | None]] = [
     (
         ["REVOKE CREATE ON SCHEMA public FROM PUBLIC"],
         False,
-        ("schema", "the role mlt_test_app can not migrate it, it lacks CREATE in schema public"),
+        (
+            "schema",
+            "the role mlt_test_app can not migrate it, it lacks the right CREATE in schema public",
+        ),
     ),
     ([f"GRANT CREATE ON SCHEMA public TO {APP}"], False, None),
-    (["REVOKE ALL ON SCHEMA public FROM PUBLIC"], False, ("schema", "lacks USAGE of a schema")),
+    (
+        ["REVOKE ALL ON SCHEMA public FROM PUBLIC"],
+        False,
+        ("schema", "lacks the right USAGE of a schema"),
+    ),
     (["!REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC"], True, ("schema", "language plpgsql")),
     (
         ["!ALTER SCHEMA public OWNER TO postgres", "!GRANT ALL ON SCHEMA public TO PUBLIC"],
@@ -139,7 +146,11 @@ MIGRATIONS: list[tuple[list[str], bool, tuple[str, str] | None]] = [
         ("schema", "ownership of the table latest, ownership of the table symbols"),
     ),
     (["@4", f"!ALTER TABLE symbols OWNER TO {APP}"], True, ("schema", "the table symbols")),
-    ([f"@{len(migrations())}"], False, ("schema", "it lacks SELECT of the table schema_version")),
+    (
+        [f"@{len(migrations())}"],
+        False,
+        ("schema", "it lacks the right SELECT of the table schema_version"),
+    ),
     ([f"@{len(migrations())}"], True, None),
     (
         ["@3", "!ALTER DATABASE {} SET default_transaction_read_only = on"],

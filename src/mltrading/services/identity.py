@@ -131,8 +131,8 @@ class Identity(OwnAccount, OpenIdSignIn):
         """What to raise where no code could be right. It is told after the right password alone."""
         self._record(account, "key changed", origin)
         log.error(
-            "user %s can not sign in: another SECRET_KEY sealed the second factor; put that one"
-            " back, or run mltrading users reset EMAIL --second-factor (mltrading doctor says whose)",
+            "user %s can not sign in: another SECRET_KEY sealed the second factor; put that key"
+            " back, or run mltrading users reset EMAIL --second-factor (mltrading doctor: whose)",
             account.id,
         )
         return SignInRefused(

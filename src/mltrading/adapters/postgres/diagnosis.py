@@ -157,15 +157,15 @@ def _read_schema(connection: Connection) -> Schema:
         version, oldest = 0, 1
         if _there(cursor, "schema_version"):
             if not _readable(cursor, "schema_version"):
-                return Schema(None, oldest, role, ("SELECT of the table schema_version",))
+                return Schema(None, oldest, role, ("the right SELECT of the table schema_version",))
             version, oldest = _row(cursor, STATE)
         pending = migrations()[version:]
         if not pending:
             return Schema(version, oldest, role)
         lacks = [
-            *([] if schema else ["USAGE of a schema of its search_path"]),
-            *([f"CREATE in schema {schema}"] if schema and not creates else []),
-            *([] if functions else ["USAGE of the language plpgsql"]),
+            *([] if schema else ["the right USAGE of a schema of its search_path"]),
+            *([f"the right CREATE in schema {schema}"] if schema and not creates else []),
+            *([] if functions else ["the right USAGE of the language plpgsql"]),
             *(f"ownership of the table {name}" for name in _others_tables(cursor, pending)),
             *(["a server that takes changes"] if read_only else []),
         ]
