@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mltrading.app import in_force
 from mltrading.errors import ConfigurationError, WrongSettings
 from mltrading.files import ROOT, configuration_folder, read_revision
 from mltrading.settings import (
@@ -219,6 +220,22 @@ def test_production_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.monitoring.level == "warning"
     assert settings.security.csrf_protection
     assert settings.security.rate_limiting
+
+
+def test_each_switch_in_force_says_where_it_was_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "environment: staging\nfeatures:\n  test_mode: false\nsecurity: {rate_limiting: false}\n"
+    variables = {"ENVIRONMENT": "staging", "DATABASE_URL": URL, "MLTRADING_AUTH": ""}
+    read = load(monkeypatch, MLTRADING_CONFIG=str(write(tmp_path, text)), **variables)
+    found = {name: (value, source) for name, value, source in in_force(read)}
+    assert found["environment"] == ("staging", "ENVIRONMENT (environment variable)")
+    assert found["features.test_mode"] == ("off", "staging.yml line 3")
+    assert found["security.rate_limiting"] == ("off", "staging.yml line 4")
+    assert found["security.csrf_protection"] == ("on", "default")
+    assert found["monitoring.level"] == ("warning", "default")
+    assert found["signing in"] == ("on", "default")
+    assert "s3cret" not in str(read.sources)
 
 
 def test_config_names_a_file_or_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ Neither `repr` of the settings nor any error shows a password.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from mltrading.settings.file import (
     Monitoring,
     Security,
     parse_environment_file,
+    read_environment_file,
 )
 from mltrading.settings.observing import Observing, metrics_token, otlp_endpoint
 from mltrading.settings.saying import LONGEST_SHOWN, found, suggest
@@ -49,6 +50,8 @@ WEB_THREADS = 8  # of each
 DATABASE_SLOTS = 5
 """So many threads of a process use the database at once: however slow it is, the others answer what
 needs none (/health, static files, who is turned away)."""
+File = tuple[EnvironmentFile, dict[str, str]]
+"""What `<environment>.yml` says, and where it says each of its keys."""
 CHANNEL_VARIABLES = "slack_webhook smtp_url pagerduty_key pagerduty_api_url webhook_secret".split()
 
 
@@ -78,7 +81,9 @@ class Settings:
     to, and `secret_key` is set then; `proxy`: whether the headers of a proxy are believed;
     `config` is what MLTRADING_CONFIG names; `commit`, `app` and `release` None: nobody told what
     runs; `channels` are the variables that adapters.channels reads, those which are set; `url` is
-    where this deployment is reached, and `watchdog_url` who notices that its alerts stand still."""
+    where this deployment is reached, and `watchdog_url` who notices that its alerts stand still.
+    `sources`: where each variable and each key of the file that is given was said, by its name;
+    what is not in it is a default."""
 
     environment: EnvironmentName
     database_url: SecretStr | None
@@ -107,6 +112,7 @@ class Settings:
     features: Features
     monitoring: Monitoring
     security: Protection
+    sources: Mapping[str, str]
 
     def secrets(self) -> list[str]:
         """Everything that no log may show."""
@@ -123,14 +129,15 @@ def load_settings() -> Settings:
     everything that is wrong, as far as it can be known."""
     faults = Faults()
     variables = _variables(faults)
-    nothing = EnvironmentFile(environment=variables.environment)
+    nothing: File = EnvironmentFile(environment=variables.environment), {}
     settings = _settings(variables, faults.tried(nothing, _load_file, variables), faults)
     faults.refuse()
     return settings
 
 
-def _settings(variables: Variables, file: EnvironmentFile, faults: Faults) -> Settings:
+def _settings(variables: Variables, read: File, faults: Faults) -> Settings:
     """What they say; worth nothing where `faults` got another one."""
+    file, sources = read
     signs_in = faults.tried(True, sign_in, variables)
     return Settings(
         environment=variables.environment,
@@ -170,7 +177,14 @@ def _settings(variables: Variables, file: EnvironmentFile, faults: Faults) -> Se
         features=file.features,
         monitoring=file.monitoring,
         security=_protection(file.security, signs_in),
+        sources={**sources, **dict.fromkeys(_given(variables), "environment variable")},
     )
+
+
+def _given(variables: Variables) -> list[str]:
+    return [
+        field.upper() for field in Variables.model_fields if field in variables.model_fields_set
+    ]
 
 
 def read_variables() -> Variables:
@@ -254,13 +268,13 @@ def file_path(variables: Variables) -> Path | None:
     return path if needed or path.exists() else None
 
 
-def _load_file(variables: Variables) -> EnvironmentFile:
+def _load_file(variables: Variables) -> File:
     name, path = variables.environment, file_path(variables)
     if path is None:
-        return EnvironmentFile(environment=name)
-    file = parse_environment_file(path)
+        return EnvironmentFile(environment=name), {}
+    file, lines = read_environment_file(path)
     if file.environment != name:
         raise ConfigurationError(
             f"{path} is for environment '{file.environment}', but ENVIRONMENT is '{name}'"
         )
-    return file
+    return file, {".".join(at): f"{path.name} line {line}" for at, line in lines.items()}

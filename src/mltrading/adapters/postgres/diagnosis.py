@@ -81,8 +81,8 @@ class Diagnosis:
     is a socket of the file system. `ahead_seconds`: its clock before this machine's.
     `connections`: as many as the role may have, `others` have some already. `administrators` who
     can sign in, and how many of them have a `second_factor`; None: there is no such table yet, or
-    the role may not read it. `waiting` are others of them. `factors`: (subject, e-mail, sealed secret) of those who have one.
-    """
+    the role may not read it. `waiting` are others of them. `factors`: (subject, e-mail, sealed
+    secret) of all users who have a second factor."""
 
     version: int
     named: str
