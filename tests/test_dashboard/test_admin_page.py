@@ -102,7 +102,7 @@ def test_what_would_take_the_last_administrator_away_is_not_offered(
     resets, rest = {"reset-user", "reset-second-factor"}, {"disable-user", "erase-user", "set-role"}
     app.people.add(name, "viewer")
     assert (offered(admin, "adam"), offered(admin, name)) == (resets, resets | rest)
-    assert "stays: the last administrator" in shown(admin, "?q=adam")
+    assert "last administrator: make another first" in shown(admin, "?q=adam")
     act(admin, "set-role", user=name, role="admin")
     assert offered(admin, "adam") == offered(admin, name) == resets | rest
     act(admin, "disable-user", user=name)

@@ -89,8 +89,8 @@ def new_password(password: str, email: str) -> str:
     hard, easy = _weighed(known, email)
     if len(hard) < HARD_TO_GUESS:
         raise InvalidPassword(
-            f"that password is easy to guess: {', '.join(easy) or 'spaces'} do not count, which"
-            f" leaves {len(hard)} characters of the {HARD_TO_GUESS} that are needed"
+            f"that password is easy to guess: {' and '.join(easy) or 'spaces'} do not count, which"
+            f" leaves {len(hard)} of the {HARD_TO_GUESS} characters that are needed"
         )
     return known
 

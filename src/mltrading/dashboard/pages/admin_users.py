@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 100
 HEADS = ("E-mail address", "Role", "Signs in by", "Second factor", "Last seen", "Sessions", "")
-LAST = "stays: the last administrator"
+LAST = "last administrator: make another first"
 ROLES = {
     Role.VIEWER: "viewer: sees what is shared, exports nothing",
     Role.ANALYST: "analyst: sees and exports all",
