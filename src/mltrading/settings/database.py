@@ -18,7 +18,7 @@ def database_url(variables: Variables, database: DatabaseSection) -> SecretStr |
         if variables.environment != "development":
             raise ConfigurationError(
                 f"DATABASE_URL is not set; {variables.environment} needs a PostgreSQL server:"
-                " postgresql://user:password@host:5432/database"
+                " an address such as postgresql://user@host:5432/database, with its password"
             )
         return None
     return SecretStr(complete_url(variables.database_url.get_secret_value(), database))
