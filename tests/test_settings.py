@@ -229,7 +229,7 @@ def test_each_switch_in_force_says_where_it_was_said(
     variables = {"ENVIRONMENT": "staging", "DATABASE_URL": URL, "MLTRADING_AUTH": ""}
     read = load(monkeypatch, MLTRADING_CONFIG=str(write(tmp_path, text)), **variables)
     found = {name: (value, source) for name, value, source in in_force(read)}
-    assert found["environment"] == ("staging", "ENVIRONMENT (environment variable)")
+    assert found["environment"] == ("staging", "ENVIRONMENT")
     assert found["features.test_mode"] == ("off", "staging.yml line 3")
     assert found["security.rate_limiting"] == ("off", "staging.yml line 4")
     assert found["security.csrf_protection"] == ("on", "default")

@@ -100,17 +100,13 @@ def build_services(
 def in_force(settings: Settings) -> list[tuple[str, str, str]]:
     """The switches that this process runs with, and where each was said; no secret."""
 
-    def variable(name: str) -> str:
-        source = settings.sources.get(name)
-        return f"{name} ({source})" if source else DEFAULT
-
     sections = {
         "features": settings.features.model_dump(),
         "security": asdict(settings.security),
         "monitoring": settings.monitoring.model_dump(),
     }
     shown: list[tuple[str, str, str]] = [
-        ("environment", settings.environment, variable("ENVIRONMENT"))
+        ("environment", settings.environment, settings.sources.get("ENVIRONMENT", DEFAULT))
     ]
     for section, keys in sections.items():
         for key, value in keys.items():
@@ -118,7 +114,7 @@ def in_force(settings: Settings) -> list[tuple[str, str, str]]:
             said = {True: "on", False: "off"}.get(value, str(value))
             shown.append((name, said, settings.sources.get(name, DEFAULT)))
     signing_in = "on" if settings.sign_in else "off"
-    return [*shown, ("signing in", signing_in, variable("MLTRADING_AUTH"))]
+    return [*shown, ("signing in", signing_in, settings.sources.get("MLTRADING_AUTH", DEFAULT))]
 
 
 def build_privacy(

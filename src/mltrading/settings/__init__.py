@@ -82,8 +82,8 @@ class Settings:
     `config` is what MLTRADING_CONFIG names; `commit`, `app` and `release` None: nobody told what
     runs; `channels` are the variables that adapters.channels reads, those which are set; `url` is
     where this deployment is reached, and `watchdog_url` who notices that its alerts stand still.
-    `sources`: where each variable and each key of the file that is given was said, by its name;
-    what is not in it is a default."""
+    `sources`: by the name of each key that the file gives its name and line, by that of each
+    variable that is set its name; what is not in it is a default."""
 
     environment: EnvironmentName
     database_url: SecretStr | None
@@ -177,7 +177,7 @@ def _settings(variables: Variables, read: File, faults: Faults) -> Settings:
         features=file.features,
         monitoring=file.monitoring,
         security=_protection(file.security, signs_in),
-        sources={**sources, **dict.fromkeys(_given(variables), "environment variable")},
+        sources={**sources, **{name: name for name in _given(variables)}},
     )
 
 
