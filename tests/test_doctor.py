@@ -13,7 +13,7 @@ import pytest
 
 from mltrading.__main__ import main
 from mltrading.adapters.postgres import migrate
-from mltrading.adapters.postgres.diagnosis import Diagnosis
+from mltrading.adapters.postgres.diagnosis import Diagnosis, Schema
 from mltrading.cli.doctor import as_lines, database, machine, protection
 from mltrading.cli.doctor.findings import Finding, error, ok, warning
 from mltrading.files import ROOT
@@ -33,8 +33,6 @@ WELL = Diagnosis(
     read_only=False,
     connections=97,
     others=3,
-    schema=len(migrate.migrations()),
-    oldest=1,
     administrators=2,
     second_factor=2,
 )
@@ -80,13 +78,25 @@ PENDING = ", ".join(str(number) for number, _ in enumerate(migrate.migrations(),
     ("changes", "state", "said"),
     [
         ({}, "ok", "nothing pending"),
-        ({"schema": 2}, "warning", f"version 2, pending: {PENDING}; mltrading db upgrade"),
-        ({"schema": 99, "oldest": 98}, "error", "needs a program that knows 98 or newer"),
-        ({"schema": 99, "oldest": 3}, "ok", "version 99"),
+        ({"version": 2}, "warning", f"version 2, pending: {PENDING}; mltrading db upgrade"),
+        ({"version": 99, "oldest": 98}, "error", "needs a program that knows 98 or newer"),
+        ({"version": 99, "oldest": 3}, "ok", "version 99"),
+        (
+            {"version": 2, "role": "app", "lacks": ("CREATE in schema public",)},
+            "error",
+            f"version 2, pending: {PENDING}; the role app can not migrate it, it lacks CREATE in"
+            " schema public; set DATABASE_OWNER_URL to a role that may",
+        ),
+        (
+            {"version": None, "role": "app", "lacks": ("SELECT of the table schema_version",)},
+            "error",
+            "it lacks SELECT of the table schema_version; set DATABASE_OWNER_URL",
+        ),
     ],
 )
 def test_a_schema_of_another_age(changes: dict[str, Any], state: str, said: str) -> None:
-    assert_says(database.schema(replace(WELL, **changes)), state, said)
+    known = Schema(len(migrate.migrations()))
+    assert_says(database.schema(replace(known, **changes)), state, said)
 
 
 @pytest.mark.parametrize(
@@ -308,17 +318,21 @@ def test_the_report_names_each_setting_with_its_origin_and_no_secret(
     assert misses[0]["detail"] == "SECRETKEY is read by nobody"
 
 
-def test_settings_that_are_wrong_are_one_finding_and_the_others_come(
+def test_settings_that_are_wrong_are_one_finding_each_and_the_others_come(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("MLTRADING_AUTH", "on")
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 1
     lines = capsys.readouterr().out.splitlines()
     assert "error    settings  PORT must be a whole number from 1 to 65535, not 'many'" in lines
+    assert any(
+        line.startswith("error    settings  SECRET_KEY is not set: it must") for line in lines
+    )
     assert any(line.startswith("ok       Python") for line in lines)
-    assert lines[-1].endswith("1 errors, 0 warnings")
+    assert lines[-1].endswith("2 errors, 0 warnings")
 
 
 def test_what_does_nothing_without_another_is_said(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mltrading.errors import ConfigurationError
+from mltrading.app import in_force
+from mltrading.errors import ConfigurationError, WrongSettings
 from mltrading.files import ROOT, configuration_folder, read_revision
 from mltrading.settings import (
     CHANNEL_VARIABLES,
@@ -29,6 +30,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("MLTRADING_") or name in (
             *("ENVIRONMENT", "DATABASE_URL", "HOST", "PORT", "DASH_DEBUG", "XDG_DATA_HOME"),
+            *("METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OIDC_CLIENT_ID"),
             *("HEROKU_RELEASE_VERSION", "HEROKU_APP_NAME", *map(str.upper, CHANNEL_VARIABLES)),
         ):
             monkeypatch.delenv(name)
@@ -127,6 +129,60 @@ def test_a_wrong_variable_is_named_and_no_password_is(
     assert "\n" not in str(caught.value)
 
 
+ALL_WRONG = {
+    "ENVIRONMENT": "staging",
+    "DASH_DEBUG": "maybe",
+    "PORT": "eighty",
+    "MLTRADING_XYZ": "x",
+    "MLTRADING_AUTH": "off",
+    "SECRET_KEY": "",
+    "METRICS_TOKEN": "s3cret",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318",
+    "OIDC_CLIENT_ID": "x",
+}
+
+
+def test_all_that_is_wrong_is_named_at_once_in_a_stable_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(WrongSettings) as caught:
+        load(monkeypatch, **ALL_WRONG)
+    named = [
+        *("unknown setting MLTRADING_XYZ", "PORT must be", "DASH_DEBUG must be true or false"),
+        *("MLTRADING_AUTH must not be off", "DATABASE_URL is not set", "SECRET_KEY is not set"),
+        *("OIDC_ISSUER, OIDC_CLIENT_ID and", "METRICS_TOKEN is too weak"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT must begin",
+    ]
+    faults = caught.value.faults
+    assert len(faults) == len(named)
+    assert [fault for fault, name in zip(faults, named) if not fault.startswith(name)] == []
+    said = str(caught.value)
+    assert said.startswith("9 settings are wrong: (1) unknown") and "(9) OTEL" in said
+    assert all(fault in said for fault in faults)
+    assert "s3cret" not in said and "\n" not in said
+
+
+def test_what_depends_on_a_wrong_environment_is_not_guessed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongSettings) as caught:
+        load(monkeypatch, ENVIRONMENT="prod", PORT="eighty", MLTRADING_CONFIG=str(tmp_path))
+    assert [fault.split()[0] for fault in caught.value.faults] == ["ENVIRONMENT", "PORT"]
+
+
+def test_a_wrong_file_is_named_beside_the_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "environment: staging\ndebug_mod: true\n")
+    with pytest.raises(WrongSettings) as caught:
+        load(monkeypatch, ENVIRONMENT="staging", MLTRADING_CONFIG=str(path), SECRET_KEY="")
+    assert [fault.split(" is not set")[0].split(":")[0] for fault in caught.value.faults] == [
+        f"{path} line 2",
+        "DATABASE_URL",
+        "SECRET_KEY",
+    ]
+
+
 def test_repr_hides_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in repr(load(monkeypatch, DATABASE_URL=URL))
 
@@ -164,6 +220,22 @@ def test_production_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.monitoring.level == "warning"
     assert settings.security.csrf_protection
     assert settings.security.rate_limiting
+
+
+def test_each_switch_in_force_says_where_it_was_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "environment: staging\nfeatures:\n  test_mode: false\nsecurity: {rate_limiting: false}\n"
+    variables = {"ENVIRONMENT": "staging", "DATABASE_URL": URL, "MLTRADING_AUTH": ""}
+    read = load(monkeypatch, MLTRADING_CONFIG=str(write(tmp_path, text)), **variables)
+    found = {name: (value, source) for name, value, source in in_force(read)}
+    assert found["environment"] == ("staging", "ENVIRONMENT")
+    assert found["features.test_mode"] == ("off", "staging.yml line 3")
+    assert found["security.rate_limiting"] == ("off", "staging.yml line 4")
+    assert found["security.csrf_protection"] == ("on", "default")
+    assert found["monitoring.level"] == ("warning", "default")
+    assert found["signing in"] == ("on", "default")
+    assert "s3cret" not in str(read.sources)
 
 
 def test_config_names_a_file_or_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ from mltrading.services.privacy import Privacy
 from mltrading.services.reading import MarketReader
 from mltrading.services.retention import Retainer, RetentionJob
 from mltrading.settings import DATABASE_SLOTS, WEB_WORKERS, Settings
+from mltrading.settings.origins import DEFAULT
 from mltrading.utils.clock import Clock, SystemClock
 
 
@@ -97,19 +98,23 @@ def build_services(
 
 
 def in_force(settings: Settings) -> list[tuple[str, str, str]]:
-    """The switches that this process runs with, and where each comes from; no secret."""
-    file = "the file of ENVIRONMENT, or its default"
+    """The switches that this process runs with, and where each was said; no secret."""
+
     sections = {
         "features": settings.features.model_dump(),
         "security": asdict(settings.security),
         "monitoring": settings.monitoring.model_dump(),
     }
-    shown: list[tuple[str, str, str]] = [("environment", settings.environment, "ENVIRONMENT")]
-    for name, section in sections.items():
-        for key, value in section.items():
-            shown.append((f"{name}.{key}", {True: "on", False: "off"}.get(value, str(value)), file))
-    shown.append(("signing in", "on" if settings.sign_in else "off", "MLTRADING_AUTH"))
-    return shown
+    shown: list[tuple[str, str, str]] = [
+        ("environment", settings.environment, settings.sources.get("ENVIRONMENT", DEFAULT))
+    ]
+    for section, keys in sections.items():
+        for key, value in keys.items():
+            name = f"{section}.{key}"
+            said = {True: "on", False: "off"}.get(value, str(value))
+            shown.append((name, said, settings.sources.get(name, DEFAULT)))
+    signing_in = "on" if settings.sign_in else "off"
+    return [*shown, ("signing in", signing_in, settings.sources.get("MLTRADING_AUTH", DEFAULT))]
 
 
 def build_privacy(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MLTradingError(Exception):
     """Base of all errors that are shown to a user as one line, without a traceback."""
@@ -9,6 +11,16 @@ class MLTradingError(Exception):
 
 class ConfigurationError(MLTradingError):
     """A setting is missing, unknown or wrong; the start stops."""
+
+
+class WrongSettings(ConfigurationError):
+    """What is wrong with the settings, all of it; `faults` has each by itself."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        numbered = " ".join(f"({number}) {fault}" for number, fault in enumerate(faults, 1))
+        alone = len(faults) == 1
+        super().__init__(faults[0] if alone else f"{len(faults)} settings are wrong: {numbered}")
+        self.faults = tuple(faults)
 
 
 class DatabaseUnavailable(MLTradingError):

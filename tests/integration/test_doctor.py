@@ -14,10 +14,11 @@ import pytest
 
 from mltrading.__main__ import main
 from mltrading.adapters.postgres.pool import Database
+from mltrading.domain.access import CONSOLE, Role
 from tests.certificates import Certificate
 from tests.database_fixtures import execute
 from tests.database_gate import gate
-from tests.identities import People
+from tests.identities import HOME, SECRET_KEY, People
 from tests.openid_provider import running_provider
 
 pytestmark = pytest.mark.database
@@ -69,11 +70,12 @@ def people(database_url: str) -> Iterator[People]:
 def test_a_deployment_that_is_well(doctor: Doctor, people: People) -> None:
     people.add("ann", "admin")
     people.enrol("ann")
-    found = doctor(SLACK_WEBHOOK="https://hooks.example/x")
+    found = doctor(SLACK_WEBHOOK="https://hooks.example/x", SECRET_KEY=SECRET_KEY)
     assert {name for name, one in found.items() if one["state"] == "error"} == set()
     for name in ("settings", "database", "schema", "clock", "connections", "audit trail"):
         assert found[name]["state"] == "ok", found[name]
     assert found["administrators"]["detail"] == "1, each with a second factor"
+    assert found["second factors"]["detail"] == "SECRET_KEY opens all 1"
     assert found["database"]["detail"].startswith("PostgreSQL ")
     assert found["slack #a"]["state"] == "ok"
 
@@ -89,6 +91,46 @@ def test_administrators_who_are_missing_disabled_or_without_a_second_factor(
     assert doctor()["administrators"]["state"] == "error"
     people.add("bob", "admin")
     assert doctor()["administrators"]["detail"] == "1 of 1 without a second factor"
+
+
+def test_an_administrator_who_has_not_used_the_link_yet(doctor: Doctor, people: People) -> None:
+    token = people.accounts.add(CONSOLE, "ann@example.com", Role.ADMIN, HOME)
+    people.add("gone", "admin", password=None)
+    people.run("UPDATE users SET disabled_at = now() WHERE subject = 'gone'")
+    [(until,)] = people.run(
+        "SELECT to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')" " FROM password_links"
+    )
+    found = doctor()["administrators"]
+    assert found["state"] == "warning"
+    assert f"made for ann@example.com (until {until} UTC)" in found["detail"]
+    assert found["way_out"] == "mltrading users reset ann@example.com prints a new link"
+    assert token not in str(found) and "gone" not in str(found)
+    people.run("UPDATE password_links SET expires_at = '2026-11-01 12:00Z'")
+    found = doctor()["administrators"]
+    assert found["state"] == "error"
+    assert "ann@example.com (it ended 2026-11-01 12:00 UTC)" in found["detail"]
+    assert found["way_out"] == "mltrading users reset ann@example.com prints a new link"
+    people.run("DELETE FROM password_links")
+    assert "ann@example.com (none is kept)" in doctor()["administrators"]["detail"]
+    people.add("bob", "admin")
+    assert doctor()["administrators"]["detail"] == "1 of 1 without a second factor"
+
+
+def test_second_factors_that_another_key_sealed(doctor: Doctor, people: People) -> None:
+    assert "second factors" not in doctor()
+    for name in ("ann", "bob", "gone"):
+        people.add(name, "admin")
+        people.enrol(name)
+    people.run("UPDATE users SET disabled_at = now() WHERE subject = 'gone'")
+    found = doctor()["second factors"]
+    assert found["state"] == "error"
+    assert found["detail"].startswith("2 of 2 were sealed with another SECRET_KEY")
+    assert "ann@example.com, bob@example.com" in found["detail"]
+    assert "former key back" in found["way_out"] and "--second-factor" in found["way_out"]
+    assert doctor(SECRET_KEY=SECRET_KEY)["second factors"]["state"] == "ok"
+    for name in ("ann", "bob"):
+        people.accounts.reset(CONSOLE, name, HOME, second_factor=True)
+    assert "second factors" not in doctor(SECRET_KEY=KEY)
 
 
 def test_a_channel_that_reaches_nobody_names_its_variable(doctor: Doctor) -> None:
@@ -133,6 +175,13 @@ def test_a_database_that_is_away_is_one_finding_without_its_password(doctor: Doc
     assert found["database"]["state"] == "error"
     assert "no answer from the database at 127.0.0.1:1/market" in found["database"]["detail"]
     assert "schema" not in found and "s3cret" not in str(found)
+
+
+def test_an_owner_who_does_not_answer_is_named(doctor: Doctor) -> None:
+    found = doctor(DATABASE_OWNER_URL="postgresql://me:s3cret@127.0.0.1:1/market")
+    assert found["owner"]["state"] == "error"
+    assert found["owner"]["way_out"] == "look at DATABASE_OWNER_URL"
+    assert found["database"]["state"] == "ok" and "s3cret" not in str(found)
 
 
 def test_encryption_is_what_the_connection_has(

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.database
 
 Run = Callable[..., tuple[int, str, str]]
 APP, OWNER = "mlt_test_app", 'mlt test "owner"'
+QUOTED = '"mlt test ""owner"""'
 RIGHTS = """SELECT table_name, string_agg(privilege_type, ' ' ORDER BY privilege_type)
     FROM information_schema.table_privileges WHERE grantee = '{}' GROUP BY 1 ORDER BY 1"""
 
@@ -106,6 +107,94 @@ def test_the_application_alone_works_on_a_migrated_database_and_migrates_none(
     upgrade(owner)
     grants.share(owner, application)
     assert run("db", "upgrade", DATABASE_URL=application)[0] == 0
+
+
+# What is done to the database first, as its owner or (!) as a superuser, @2: the migrations up to
+# that one; whether DATABASE_OWNER_URL is set; which check of the doctor's fails, and what it says.
+MIGRATIONS: list[tuple[list[str], bool, tuple[str, str] | None]] = [
+    ([], True, None),
+    (["REVOKE CREATE ON SCHEMA public FROM PUBLIC"], True, None),
+    (
+        ["REVOKE CREATE ON SCHEMA public FROM PUBLIC"],
+        False,
+        (
+            "schema",
+            "the role mlt_test_app can not migrate it, it lacks the right CREATE in schema public",
+        ),
+    ),
+    ([f"GRANT CREATE ON SCHEMA public TO {APP}"], False, None),
+    (
+        ["REVOKE ALL ON SCHEMA public FROM PUBLIC"],
+        False,
+        ("schema", "lacks the right USAGE of a schema"),
+    ),
+    (["!REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC"], True, ("schema", "language plpgsql")),
+    (
+        ["!ALTER SCHEMA public OWNER TO postgres", "!GRANT ALL ON SCHEMA public TO PUBLIC"],
+        True,
+        ("owner", "take CREATE in schema public from mlt_test_app"),
+    ),
+    (["@2", f"!REASSIGN OWNED BY {QUOTED} TO {APP}"], False, None),
+    (["@2", f"GRANT CREATE ON SCHEMA public TO {APP}"], False, ("schema", "schema_version")),
+    (
+        [
+            "@2",
+            f"GRANT CREATE ON SCHEMA public TO {APP}",
+            f"GRANT SELECT, UPDATE ON schema_version TO {APP}",
+        ],
+        False,
+        ("schema", "ownership of the table latest, ownership of the table symbols"),
+    ),
+    (["@4", f"!ALTER TABLE symbols OWNER TO {APP}"], True, ("schema", "the table symbols")),
+    (
+        [f"@{len(migrations())}"],
+        False,
+        ("schema", "it lacks the right SELECT of the table schema_version"),
+    ),
+    ([f"@{len(migrations())}"], True, None),
+    (
+        ["@3", "!ALTER DATABASE {} SET default_transaction_read_only = on"],
+        True,
+        ("schema", "lacks a server that takes changes"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "owner_is_set", "said"), MIGRATIONS)
+def test_the_doctor_foretells_what_an_upgrade_does(
+    two: tuple[str, str],
+    empty_database_url: str,
+    run: Run,
+    tmp_path: Path,
+    before: list[str],
+    owner_is_set: bool,
+    said: tuple[str, str] | None,
+) -> None:
+    application, owner = two
+    for statement in before:
+        if statement.startswith("@"):
+            upgrade(owner, folder=first_migrations(tmp_path, int(statement[1:])))
+            continue
+        [(name,)] = execute(owner, "SELECT current_database()")
+        by = empty_database_url if statement.startswith("!") else owner
+        execute(by, statement.lstrip("!").replace("{}", str(name)))
+    variables = {"DATABASE_URL": application}
+    variables |= {"DATABASE_OWNER_URL": owner} if owner_is_set else {}
+    found = json.loads(run("doctor", "--json", **variables)[1])["checks"]
+    wrong = {one["check"]: one for one in found if one["state"] == "error"}
+    code, _, err = run("db", "upgrade")
+    assert bool(wrong) is bool(code), (wrong, err)
+    if said is not None:
+        assert said[1] in wrong[said[0]]["detail"]
+
+
+def first_migrations(tmp_path: Path, last: int) -> Path:
+    """A folder with the migrations up to that one."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for path in sorted(FOLDER.glob("*.sql"))[:last]:
+        shutil.copy(path, folder)
+    return folder
 
 
 def test_granting_again_changes_nothing_and_mends_what_was_changed(two: tuple[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -142,6 +143,20 @@ def test_an_administrator_without_one_is_led_here_and_on(app: SignedApp, name: s
     assert done.side["goto"]["data"] == {"href": "/", "leave": True}
     assert visitor.get("/").status_code == 200
     assert '"/admin"' in json.dumps(visitor.get("/_dash-layout").get_json())
+
+
+@pytest.mark.parametrize(("role", "place"), [("admin", 1), ("analyst", 3)])
+def test_the_second_factor_comes_first_where_nothing_else_is_allowed_before(
+    app: SignedApp, name: str, role: str, place: int
+) -> None:
+    app.people.add(name, role)
+    visitor = Visitor(app.server)
+    visitor.sign_in(name)
+    values = {"address.data": ADDRESS, "page-shown.data": ""}
+    page = visitor.callbacks.fire("page.children", "address.data", **values)
+    sections = re.findall(r'"id":"account-(who|sessions|password|second-factor|data)"', page.text)
+    assert sections.index("second-factor") == place and sections[0] == "who"
+    assert len(sections) == 5
 
 
 def test_personal_data_are_given_to_who_knows_the_password(app: SignedApp, name: str) -> None:

@@ -90,6 +90,26 @@ def test_the_last_administrator_stays(app: SignedApp, admin: Visitor) -> None:
     assert admin.get("/admin").status_code == 200
 
 
+def offered(visitor: Visitor, user: str) -> set[str]:
+    """What the buttons beside that user do."""
+    nodes = asked(visitor)["admin-parts.data"]["admin-part"]
+    return {one["do"] for one in acts(nodes) if one.get("user") == user}
+
+
+def test_what_would_take_the_last_administrator_away_is_not_offered(
+    app: SignedApp, admin: Visitor, name: str
+) -> None:
+    resets, rest = {"reset-user", "reset-second-factor"}, {"disable-user", "erase-user", "set-role"}
+    app.people.add(name, "viewer")
+    assert (offered(admin, "adam"), offered(admin, name)) == (resets, resets | rest)
+    assert "last administrator: make another first" in shown(admin, "?q=adam")
+    act(admin, "set-role", user=name, role="admin")
+    assert offered(admin, "adam") == offered(admin, name) == resets | rest
+    act(admin, "disable-user", user=name)
+    assert offered(admin, "adam") == resets
+    assert offered(admin, name) == resets | {"enable-user", "erase-user", "set-role"}
+
+
 def test_disabled_and_enabled(app: SignedApp, admin: Visitor, name: str) -> None:
     visitor = app.visitor(name, "viewer")
     assert "disabled" in drawn(act(admin, "disable-user", user=name), "admin-parts")["admin-part"]

@@ -14,7 +14,7 @@ from itsdangerous import TimestampSigner
 from mltrading.dashboard.guard.access import Access, guarded
 from mltrading.dashboard.guard.complete import refuse_unguarded
 from mltrading.dashboard.guard.web import Web
-from mltrading.domain.access import Permission
+from mltrading.domain.access import Actor, Permission, Role
 from mltrading.errors import ConfigurationError, Forbidden
 from tests.callback_client import CallbackClient
 from tests.test_dashboard.frame_made import Market, make_dashboard
@@ -195,6 +195,30 @@ def test_a_page_without_the_right_is_said_to_be_forbidden(place: Place) -> None:
     answer = visitor.callbacks.fire("page.children", "address.data", **values)
     assert answer["page.children"]["props"]["id"] == "forbidden"
     assert "can_view_shared_data" in answer.text
+    assert "Set up your second factor first" in answer.text and "u002faccount" in answer.text
+
+
+@pytest.mark.parametrize("name", ["vera", "anna"])
+def test_a_forbidden_page_says_for_whom_it_is(place: Place, name: str) -> None:
+    values = {"address.data": {"path": "/admin", "search": "", "n": 1}}
+    answer = signed_in(place, name).callbacks.fire("page.children", "address.data", **values)
+    assert "It is for administrators. An administrator can give you" in answer.text
+    assert "can_modify_settings" in answer.text and "second factor" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("permission", "who"),
+    [
+        (Permission.MODIFY_SETTINGS, "administrators"),
+        (Permission.EXPORT_DATA, "analysts and administrators"),
+        (Permission.VIEW_SHARED_DATA, "viewers, analysts and administrators"),
+    ],
+)
+def test_a_missing_right_is_said_with_who_has_it(permission: Permission, who: str) -> None:
+    with pytest.raises(Forbidden, match=f"{permission.value}, which {who} have; ask an admin"):
+        Actor("nobody", frozenset()).require(permission)
+    with pytest.raises(Forbidden, match="after setting up a second factor at /account"):
+        Actor("newton", frozenset(), role=Role.ADMIN).require(permission)
 
 
 # -- the order of the checks ----------------------------------------------------------------------

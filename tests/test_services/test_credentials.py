@@ -6,7 +6,7 @@ import secrets
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mltrading.errors import InvalidAccount, InvalidPassword
@@ -73,6 +73,25 @@ def test_length_is_told() -> None:
         new_password(secrets.token_hex(200), EMAIL)
 
 
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("fourteen chars", "15 characters or more, this one has 14"),
+        ("Ann.Smith@Example.com", "is your e-mail address"),
+        ("ann.smith ann.smith!", ": parts of your e-mail address and repetitions do not count"),
+        ("P@ssw0rd letmein", ": common words do not count, which leaves 0 of the 8 characters"),
+        ("1984 1999 2001 2024", ": years do not count"),
+        ("qwertyuiop!asdfghjkl", ": rows of keys or of the alphabet do not count"),
+        ("k7k7k7k7k7k7k7k7", ": repetitions do not count, which leaves 2 of"),
+        (" k 7 x 2 v 9 m ", ": spaces do not count, which leaves 7 of"),
+    ],
+)
+def test_a_refusal_says_its_own_reason(password: str, said: str) -> None:
+    with pytest.raises(InvalidPassword) as refused:
+        new_password(password, EMAIL)
+    assert said in str(refused.value)
+
+
 def test_the_address_counts_for_its_own_user_alone() -> None:
     password = "weatherhead kilburn"
     assert new_password(password, EMAIL)
@@ -91,6 +110,7 @@ def test_any_text_is_judged(password: str, email: str) -> None:
         assert known == normal_password(password)
 
 
+@example("OM0010C00000000", 7)  # "com" is of the address, and left spaces between repetitions
 @given(st.text(string.ascii_letters + string.digits, min_size=15, max_size=20), st.integers(0, 9))
 def test_no_repetition_makes_a_short_password_long_enough(text: str, length: int) -> None:
     with pytest.raises(InvalidPassword):

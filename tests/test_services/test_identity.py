@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from mltrading.adapters.passwords import Argon2Passwords
 from mltrading.adapters.postgres.pool import Database
+from mltrading.adapters.sealing import SecretKeySeals
 from mltrading.domain.access import Permission, Role
 from mltrading.errors import CodeNeeded, SignInRefused, TooManyAttempts
 from mltrading.services.ports.audit import Origin
@@ -351,6 +353,25 @@ def test_sealed_secret_opens_for_its_own_account_alone(people: People) -> None:
     )
     with pytest.raises(SignInRefused, match="SECRET_KEY"):
         people.sign_in("bob", code=people.code(secret))
+
+
+def test_a_factor_that_another_key_sealed_is_said_to_who_knows_the_password(
+    people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    people.add("ann")
+    code = people.code(people.enrol("ann"))
+    people.run(
+        "UPDATE users SET totp_secret = %s", (SecretKeySeals("new", people.clock).seal("", ""),)
+    )
+    assert "e-mail address or password" in refusal(people, "ann", "something else")
+    assert not caplog.records
+    for typed in ("", code):
+        with pytest.raises(SignInRefused, match="key .SECRET_KEY. was changed.*administrator"):
+            people.sign_in("ann", code=typed)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "user ann can not sign in" in caplog.text and "ann@" not in caplog.text
+    refused = [json.loads(details)["reason"] for *_, details in people.trail_of("session.begin")]
+    assert refused == ["password", "key changed", "key changed"]
 
 
 def test_administrator_has_no_right_before_the_second_factor(people: People) -> None:

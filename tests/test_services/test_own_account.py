@@ -83,15 +83,22 @@ def test_password_change_ends_every_session(people: People, ann: Actor) -> None:
 
 
 def test_password_is_not_changed_without_the_old_one(people: People, ann: Actor) -> None:
-    with pytest.raises(WrongPassword):
+    with pytest.raises(WrongPassword, match="the password that you have now; nothing was done"):
         people.identity.change_password(ann, "something else", NEW_PASSWORD, HOME)
     assert people.sign_in("ann")
     assert people.trail_of("password.confirm") == [("ann", "refused", "ann", "{}")]
 
 
-@pytest.mark.parametrize("new", ["too short", PASSWORD, "ann ann ann ann ann ann"])
-def test_password_that_will_not_do(people: People, ann: Actor, new: str) -> None:
-    with pytest.raises(InvalidPassword):
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("too short", "this one has 9"),
+        (PASSWORD, "is the old one"),
+        ("ann ann ann ann ann ann", "parts of your e-mail address do not count"),
+    ],
+)
+def test_password_that_will_not_do(people: People, ann: Actor, new: str, said: str) -> None:
+    with pytest.raises(InvalidPassword, match=said):
         people.identity.change_password(ann, PASSWORD, new, HOME)
     assert people.sign_in("ann")
 

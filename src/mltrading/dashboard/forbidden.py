@@ -6,16 +6,23 @@ from dash import html
 from dash.development.base_component import Component
 
 from mltrading.dashboard.components import empty
-from mltrading.domain.access import Permission
+from mltrading.domain.access import Actor, Permission, holders
 
 TITLE = "No right"
 
 
-def layout(permission: Permission) -> Component:
-    """Says which right is missing, and who can give it."""
+def layout(permission: Permission, actor: Actor) -> Component:
+    """Says for whom the page is and what to do; the name of the right is a detail."""
+    if actor.must_enrol(permission):
+        title = "Set up your second factor first"
+        said, place, link = "An administrator needs one before anything else.", "/account", "Set up"
+    else:
+        title = "This page is not for your role"
+        said = f"It is for {holders(permission)}. An administrator can give you another role."
+        place, link = "/help", "Open the Help"
     advice = [
-        html.P(["It needs the right ", html.Code(permission.value), "; ask an administrator."]),
-        html.P(html.A("Open the Help", href="/help", className="button")),
+        html.P(said),
+        html.P(["The right that it needs: ", html.Code(permission.value)], className="muted"),
+        html.P(html.A(link, href=place, className="button")),
     ]
-    said = empty("This page is not for your role", advice)
-    return html.Div(said, id="forbidden", className="page-centre")
+    return html.Div(empty(title, advice), id="forbidden", className="page-centre")

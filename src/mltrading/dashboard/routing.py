@@ -78,7 +78,7 @@ def _register_router(app: Dash, services: Services, pages: tuple[Page, ...]) -> 
         if page is None:
             return not_found.layout(path), path, page_title(None)
         if page.permission and not page.open_to(current_actor()):
-            return forbidden.layout(page.permission), path, page_title(page)
+            return forbidden.layout(page.permission, current_actor()), path, page_title(page)
         page_shown(path)
         return page.layout(services, search), path, page_title(page)
 

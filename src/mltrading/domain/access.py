@@ -32,6 +32,11 @@ class Role(Enum):
 _SEES_ALL = frozenset(
     {Permission.VIEW_SHARED_DATA, Permission.VIEW_ALL_DATA, Permission.EXPORT_DATA}
 )
+_PLURALS = (
+    (Role.VIEWER, "viewers"),
+    (Role.ANALYST, "analysts"),
+    (Role.ADMIN, "administrators"),
+)
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.ADMIN: _SEES_ALL | {Permission.MODIFY_SETTINGS},
@@ -39,6 +44,12 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.VIEWER: frozenset({Permission.VIEW_SHARED_DATA}),
     }
 )
+
+
+def holders(permission: Permission) -> str:
+    """The roles that have it, in words: "analysts and administrators"."""
+    *others, last = (name for role, name in _PLURALS if permission in PERMISSIONS[role])
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 class Scope(Enum):
@@ -64,7 +75,22 @@ class Actor:
 
     def require(self, permission: Permission) -> None:
         if not self.may(permission):
-            raise Forbidden(f"this needs the right {permission.value}; ask an administrator for it")
+            raise Forbidden(self.refusal(permission))
+
+    def refusal(self, permission: Permission) -> str:
+        """What to say of a permission that the actor lacks, with who has it."""
+        needed = f"this needs the right {permission.value}"
+        if self.must_enrol(permission):
+            return f"{needed}, which you have after setting up a second factor at /account"
+        return f"{needed}, which {holders(permission)} have; ask an administrator for it"
+
+    def must_enrol(self, permission: Permission) -> bool:
+        """Whether it is one of the role, and a second factor alone is missing for it."""
+        return (
+            self.role is not None
+            and permission in self.role.permissions
+            and not self.may(permission)
+        )
 
     @property
     def scope(self) -> Scope:

@@ -6,6 +6,7 @@ makes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from mltrading.services.tokens import new_id, new_token, token_hash
 from mltrading.utils.monitoring import monitor_verbs
 from mltrading.utils.text import nearest
 
-__all__ = ["Accounts", "SessionInfo", "UserInfo"]
+__all__ = ["Accounts", "SessionInfo", "UserInfo", "last_administrator"]
 
 LINK_SECONDS = 24 * 60 * 60
 
@@ -201,6 +202,13 @@ def _require_administrator_left(account: Account, others: int) -> None:
         raise LastAdministrator(
             "this is the last administrator who may sign in; make another one first"
         )
+
+
+def last_administrator(users: Sequence[UserInfo]) -> str | None:
+    """The id of the one whom `set_role`, `disable` and an erasure leave as it is; None where there
+    are several. `users` are all of them."""
+    ids = [user.id for user in users if user.role is Role.ADMIN and not user.disabled]
+    return ids[0] if len(ids) == 1 else None
 
 
 def _hash(token: str) -> bytes:

@@ -78,35 +78,57 @@ def new_password(password: str, email: str) -> str:
     """
     if len(password) < SHORTEST_PASSWORD:
         raise InvalidPassword(
-            f"a password needs {SHORTEST_PASSWORD} characters or more: four or five words that"
-            " nobody else would put together will do"
+            f"a password needs {SHORTEST_PASSWORD} characters or more, this one has"
+            f" {len(password)}: four or five words that nobody else would put together will do"
         )
     if len(password) > LONGEST_PASSWORD:
         raise InvalidPassword(f"a password has {LONGEST_PASSWORD} characters at most")
     known = normal_password(password)
-    if len(hard_part(known, email)) < HARD_TO_GUESS:
+    if known.casefold() == email.casefold():
+        raise InvalidPassword("that password is your e-mail address, which others know")
+    hard, easy = _weighed(known, email)
+    if len(hard) < HARD_TO_GUESS:
         raise InvalidPassword(
-            "that password is easy to guess: your address, common words, repetitions, years and"
-            " rows of keys do not count"
+            f"that password is easy to guess: {' and '.join(easy) or 'spaces'} do not count, which"
+            f" leaves {len(hard)} of the {HARD_TO_GUESS} characters that are needed"
         )
     return known
 
 
-def hard_part(password: str, email: str) -> str:
-    """What is left of a password when all that is easy to guess is taken away."""
+def _weighed(password: str, email: str) -> tuple[str, list[str]]:
+    """What is left of a password when all that is easy to guess is taken away, and what that
+    was."""
     folded = password.casefold()
-    return min(
-        (_without_easy(text, email) for text in (folded, folded.translate(_LOOKALIKES))), key=len
-    )
+    texts = folded, folded.translate(_LOOKALIKES)
+    return min((_without_easy(text, email) for text in texts), key=lambda one: len(one[0]))
 
 
-def _without_easy(text: str, email: str) -> str:
-    words = {*COMMON, *re.split(r"[^a-z0-9]+", email.casefold())}
-    for word in sorted(words, key=len, reverse=True):
-        if len(word) >= SHORTEST_WORD:
+def _without_easy(text: str, email: str) -> tuple[str, list[str]]:
+    text, easy = _without_words(text, set(re.split(r"[^a-z0-9]+", email.casefold())))
+    for name, without in (
+        ("years", _without_years),
+        ("rows of keys or of the alphabet", _without_runs),
+        # What was taken away left spaces, which would keep repetitions apart.
+        ("repetitions", lambda text: _without_repetitions("".join(text.split()))),
+    ):
+        shorter = without(text)
+        easy += [name] if "".join(shorter.split()) != "".join(text.split()) else []
+        text = shorter
+    return text, easy
+
+
+def _without_words(text: str, own: set[str]) -> tuple[str, list[str]]:
+    """Without common words and those of the user's own, the longest first."""
+    easy = set()
+    for word in sorted({*COMMON, *own}, key=len, reverse=True):
+        if len(word) >= SHORTEST_WORD and word in text:
             text = text.replace(word, " ")
-    text = re.sub(r"(19|20)\d\d", " ", text)
-    return "".join(_without_repetitions(_without_runs(text)).split())
+            easy.add("parts of your e-mail address" if word in own else "common words")
+    return text, sorted(easy, reverse=True)
+
+
+def _without_years(text: str) -> str:
+    return re.sub(r"(19|20)\d\d", " ", text)
 
 
 def _without_repetitions(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from mltrading.domain.access import Actor, Role
 from mltrading.errors import CodeNeeded, SignInRefused
 from mltrading.services.credentials import is_valid_address, normal_address, normal_password
@@ -15,6 +17,8 @@ from mltrading.utils.measures import login_failed
 from mltrading.utils.monitoring import monitor_verbs
 
 __all__ = ["Identity", "OpenIdBegun", "SessionInfo", "SignedIn", "Tools", "TotpSetup"]
+
+log = logging.getLogger(__name__)
 
 TOUCH_AFTER_SECONDS = 60
 
@@ -37,7 +41,8 @@ class Identity(OwnAccount, OpenIdSignIn):
 
         Raises TooManyAttempts (of the account, or from the address); SignInRefused, which takes as
         long and says the same for an unknown user, a wrong password and a disabled account;
-        CodeNeeded where the password is right and the code is not.
+        CodeNeeded where the password is right and the code is not; SignInRefused with another text
+        where it is right and no code could be, since the key that sealed the factor is gone.
         """
         email = normal_address(email)
         who = self._tools.seals.digest("e-mail", email)
@@ -83,16 +88,12 @@ class Identity(OwnAccount, OpenIdSignIn):
         if account.totp is None:
             return None
         secret = self._tools.seals.open(totp_purpose(account.id), account.totp)
+        if secret is None:
+            raise self._sealed_otherwise(account, origin)
         code = "".join(code.split())
         if not code:
             self._record(account, "code missing", origin)
             raise CodeNeeded("type the six digits that your authenticator app shows now")
-        if secret is None:
-            self._record(account, "key changed", origin)
-            raise SignInRefused(
-                "the second factor can not be read since SECRET_KEY was changed; ask an"
-                " administrator to reset it"
-            )
         step = self._tools.codes.step(secret, code, self._tools.clock.now())
         if step is None:
             raise self._wrong_code(account, origin)
@@ -125,6 +126,19 @@ class Identity(OwnAccount, OpenIdSignIn):
         """What to raise; it is recorded. An unknown address is told apart by its digest alone."""
         self._record(account, reason if account else "unknown", origin, who)
         return SignInRefused("e-mail address or password is not right")
+
+    def _sealed_otherwise(self, account: Account, origin: Origin) -> SignInRefused:
+        """What to raise where no code could be right. It is told after the right password alone."""
+        self._record(account, "key changed", origin)
+        log.error(
+            "user %s can not sign in: another SECRET_KEY sealed the second factor; put that key"
+            " back, or run mltrading users reset EMAIL --second-factor (mltrading doctor: whose)",
+            account.id,
+        )
+        return SignInRefused(
+            "your password is right, but your second factor can not be checked: the server's"
+            " key (SECRET_KEY) was changed since you set it up; ask an administrator to reset it"
+        )
 
     def _wrong_code(self, account: Account, origin: Origin) -> CodeNeeded:
         self._record(account, "code", origin)

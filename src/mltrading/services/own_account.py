@@ -118,10 +118,9 @@ class OwnAccount:
                 "this account has no password: an administrator can send a link that sets one"
             )
         self._check_password(account, old, origin)
-        new = new_password(new, account.email)
-        if new == normal_password(old):
-            raise InvalidPassword("the new password is the old one")
-        made = self._tools.passwords.hash(new)
+        if normal_password(new) == normal_password(old):
+            raise InvalidPassword("the new password is the old one; nothing was changed")
+        made = self._tools.passwords.hash(new_password(new, account.email))
         with self._tools.store.change() as change:
             now = change.hold(account.id)
             if now is None or now.password_hash != account.password_hash:
@@ -204,7 +203,7 @@ class OwnAccount:
         tools.trail.record(
             AuditEvent("password.confirm", account.id, "refused", target=account.id, origin=origin)
         )
-        raise WrongPassword("that is not your password")
+        raise WrongPassword("that is not the password that you have now; nothing was done")
 
 
 def totp_purpose(account_id: str) -> str:

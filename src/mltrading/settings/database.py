@@ -17,7 +17,8 @@ def database_url(variables: Variables, database: DatabaseSection) -> SecretStr |
     if variables.database_url is None:
         if variables.environment != "development":
             raise ConfigurationError(
-                f"DATABASE_URL is not set; {variables.environment} needs a PostgreSQL server"
+                f"DATABASE_URL is not set; {variables.environment} needs a PostgreSQL server:"
+                " an address such as postgresql://user@host:5432/database, with its password"
             )
         return None
     return SecretStr(complete_url(variables.database_url.get_secret_value(), database))

@@ -24,19 +24,21 @@ class Observing:
     otlp_headers: SecretStr | None = None
 
 
-def observing(variables: Variables) -> Observing:
+def metrics_token(variables: Variables) -> SecretStr | None:
     token = variables.metrics_token
     if token is not None and len(token.get_secret_value()) < SHORTEST_TOKEN:
         raise ConfigurationError(
             f"METRICS_TOKEN is too weak: it must be {SHORTEST_TOKEN} or more random characters;"
             " make one with: openssl rand -hex 32"
         )
+    return token
+
+
+def otlp_endpoint(variables: Variables) -> str | None:
     endpoint = variables.otel_exporter_otlp_endpoint
     if endpoint is not None and not endpoint.startswith(("http://", "https://")):
         raise ConfigurationError(
             "OTEL_EXPORTER_OTLP_ENDPOINT must begin with https:// or http://, such as"
             " http://127.0.0.1:4318"
         )
-    return Observing(
-        token, variables.mltrading_timings, endpoint, variables.otel_exporter_otlp_headers
-    )
+    return endpoint

@@ -44,8 +44,13 @@ def sign_in(variables: Variables) -> bool:
             f"MLTRADING_AUTH must not be off in {variables.environment}: everybody would be an"
             " administrator"
         )
-    if development and variables.mltrading_auth != "on":
-        return False
+    return not development or variables.mltrading_auth == "on"
+
+
+def secret_key(variables: Variables, signs_in: bool) -> SecretStr | None:
+    """ConfigurationError unless it is one that is hard to guess, where users sign in."""
+    if not signs_in:
+        return variables.secret_key
     key = variables.secret_key.get_secret_value() if variables.secret_key else ""
     if len(key) < SHORTEST_KEY or len(set(key)) < SHORTEST_KEY // 3:
         fault = "is too weak" if key else "is not set"
@@ -53,7 +58,7 @@ def sign_in(variables: Variables) -> bool:
             f"SECRET_KEY {fault}: it must be {SHORTEST_KEY} or more random characters; make one"
             " with: openssl rand -hex 32"
         )
-    return True
+    return variables.secret_key
 
 
 def proxy(variables: Variables) -> bool:

@@ -58,10 +58,17 @@ _REST = """SELECT has_schema_privilege(%(role)s, current_schema(), 'USAGE')
         AND pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
         AND (proacl IS NULL OR NOT has_function_privilege(%(role)s, oid, 'EXECUTE')
             OR EXISTS (SELECT 1 FROM aclexplode(proacl) WHERE grantee = 0)))"""
+_CAN_NOT_GIVE = """SELECT
+    NOT has_schema_privilege(%(role)s, nspname, 'USAGE')
+        AND NOT has_schema_privilege(nspname, 'USAGE WITH GRANT OPTION'),
+    has_schema_privilege(%(role)s, nspname, 'CREATE') AND NOT pg_has_role(nspowner, 'USAGE'),
+    NOT has_database_privilege(%(role)s, current_database(), 'TEMPORARY')
+        AND NOT has_database_privilege(current_database(), 'TEMPORARY WITH GRANT OPTION')
+    FROM pg_namespace WHERE nspname = current_schema()"""
 _ALTERS = """SELECT privilege FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS privilege
-    WHERE has_table_privilege('audit', privilege)
+    WHERE has_table_privilege(to_regclass('audit'), privilege)
     UNION ALL SELECT 'ALTER TABLE' FROM pg_class
-    WHERE oid = 'audit'::regclass AND pg_has_role(relowner, 'MEMBER')"""
+    WHERE oid = to_regclass('audit') AND pg_has_role(relowner, 'MEMBER')"""
 _DEFAULT_RIGHTS = {("r", right) for right in EVERYTHING} | {("S", right) for right in OF_SEQUENCES}
 
 
@@ -84,18 +91,44 @@ def share(owner_url: str, application_url: str) -> bool:
 
     ConfigurationError where the two are not the same database, or the owner may not grant.
     """
-    with closing(connect(owner_url)) as owner, closing(connect(application_url)) as application:
-        with owner.cursor() as ours, application.cursor() as theirs:
-            ours.execute(_HERE)
-            theirs.execute(_HERE)
-            if ours.fetchall() != theirs.fetchall():
-                raise ConfigurationError(
-                    "DATABASE_OWNER_URL and DATABASE_URL name different databases"
-                )
-            theirs.execute("SELECT current_user")
-            [(role,)] = theirs.fetchall()
+    with closing(connect(owner_url)) as owner:
+        role = _application(owner, application_url)
         owner.rollback()
         return grant(owner, role)
+
+
+def can_not_give(owner_url: str, application_url: str) -> list[str]:
+    """Why `share` would fail, each reason in words; it changes nothing. Raises as `share` does for
+    two databases."""
+    with closing(connect(owner_url)) as owner, owner.cursor() as cursor:
+        role = _application(owner, application_url)
+        if _is_owner(cursor, role):
+            return []
+        cursor.execute(_WHERE)
+        database, schema, _ = cursor.fetchall()[0]
+        cursor.execute(_CAN_NOT_GIVE, {"role": role})
+        reasons = (
+            f"give {role} USAGE of schema {schema}",
+            f"take CREATE in schema {schema} from {role}",
+            f"give {role} TEMPORARY in database {database}",
+        )
+        found = cursor.fetchall()
+        return [reason for reason, lacks in zip(reasons, *found, strict=True) if lacks]
+
+
+def _application(owner: Connection, url: str) -> str:
+    """The role of `url`, which has to name the database of `owner`."""
+    with (
+        closing(connect(url)) as application,
+        owner.cursor() as ours,
+        application.cursor() as theirs,
+    ):
+        ours.execute(_HERE)
+        theirs.execute(_HERE)
+        if ours.fetchall() != theirs.fetchall():
+            raise ConfigurationError("DATABASE_OWNER_URL and DATABASE_URL name different databases")
+        theirs.execute("SELECT current_user")
+        return str(theirs.fetchall()[0][0])
 
 
 def grant(connection: Connection, role: str) -> bool:

@@ -33,6 +33,11 @@ _ATTEMPTS = 10
 
 
 _CONTRACT = re.compile(r"^-- contract: (\d+)$", re.MULTILINE)
+_COMMENT = re.compile(r"--.*$", re.MULTILINE)
+_TOUCHES = re.compile(
+    r"\b(?:ALTER TABLE|DROP TABLE|INSERT INTO|DELETE FROM|UPDATE|REFERENCES|ON)"
+    r"(?: IF EXISTS)?(?: ONLY)?\s+([a-z_]\w*)"
+)
 # Databases of before migration 2 lack the column; asked this way it is NULL then.
 STATE = """SELECT version, coalesce((to_jsonb(schema_version) ->> 'oldest')::int, 1)
     FROM schema_version WHERE id = 1"""
@@ -47,6 +52,11 @@ class Migration:
     name: str
     sql: str
     contract: int | None = None
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """The names of the tables that it changes or refers to, its own ones too."""
+        return frozenset(_TOUCHES.findall(_COMMENT.sub("", self.sql)))
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:

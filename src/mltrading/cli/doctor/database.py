@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 
 from mltrading.adapters.postgres import grants, migrate
 from mltrading.adapters.postgres.connection import place
-from mltrading.adapters.postgres.diagnosis import Diagnosis, diagnose
-from mltrading.cli.database import open_database
+from mltrading.adapters.postgres.diagnosis import Diagnosis, Schema, Waiting, diagnose, schema_of
+from mltrading.adapters.sealing import SecretKeySeals
+from mltrading.cli.database import Access, open_database
 from mltrading.cli.doctor.findings import Finding, error, ok, told, warning
 from mltrading.errors import MLTradingError
+from mltrading.services.own_account import totp_purpose
 from mltrading.settings import WEB_WORKERS, Settings
+from mltrading.utils.clock import SystemClock
 
 OLDEST, NEWEST = 12, 18
 LATE_SECONDS, WRONG_SECONDS = 2.0, 15.0  # codes of a second factor last 30 s
+NEEDS_OWNER = "set DATABASE_OWNER_URL to a role that may, and run mltrading db upgrade"
+NAMED_AT_MOST = 10
 BESIDE = WEB_WORKERS + 4  # health checks, the worker, a release
 
 
@@ -30,22 +36,38 @@ def examine(settings: Settings) -> Iterator[Finding]:
         # The embedded server's first upgrade makes the application's role.
         embedded = access.server is not None
         found = diagnose(access.owner_url if embedded else access.url)
-        yield from _about(settings, found, "embedded" if embedded else place(access.url))
-        if found.schema == len(migrate.migrations()):
-            yield audit(grants.alters_audit(access.url), settings)
+        yield version(found, "embedded" if embedded else place(access.url))
+        yield from _roles(settings, access)
+        yield from _about(settings, found)
     except MLTradingError as failure:
         yield told("database", failure)
     finally:
         access.close()
 
 
+def _roles(settings: Settings, access: Access) -> Iterator[Finding]:
+    """What a start does first: migrate as the owner, then give the other role its rights."""
+    shared = access.server is None and access.owner_url != access.url
+    try:
+        found = schema_of(access.owner_url)
+        yield schema(found)
+        if shared:
+            yield sharing(grants.can_not_give(access.owner_url, access.url))
+    except MLTradingError as failure:
+        if not shared:
+            raise
+        fact = str(failure).partition(";")[0]
+        yield error("owner", fact, "look at DATABASE_OWNER_URL")
+        return
+    if found.version == len(migrate.migrations()):
+        yield audit(grants.alters_audit(access.url), settings)
+
+
 def _embedded_is_there(settings: Settings) -> bool:
     return any(settings.home.glob("postgres-*/data/PG_VERSION"))
 
 
-def _about(settings: Settings, found: Diagnosis, where: str) -> Iterator[Finding]:
-    yield version(found, where)
-    yield schema(found)
+def _about(settings: Settings, found: Diagnosis) -> Iterator[Finding]:
     if found.read_only:
         yield warning(
             "writing", "the server is read-only", "point DATABASE_URL at the primary, or wait"
@@ -55,6 +77,7 @@ def _about(settings: Settings, found: Diagnosis, where: str) -> Iterator[Finding
     yield connections(settings, found)
     if found.administrators is not None and settings.sign_in:
         yield administrators(found)
+        yield from second_factors(settings, found)
 
 
 def version(found: Diagnosis, where: str) -> Finding:
@@ -66,22 +89,45 @@ def version(found: Diagnosis, where: str) -> Finding:
     return ok("database", said)
 
 
-def schema(found: Diagnosis) -> Finding:
+def schema(found: Schema) -> Finding:
     known = len(migrate.migrations())
+    if found.version is None or found.lacks:
+        return error("schema", _can_not_migrate(found, known), NEEDS_OWNER)
     if found.oldest > known:
         return error(
             "schema",
-            f"version {found.schema} needs a program that knows {found.oldest} or newer",
+            f"version {found.version} needs a program that knows {found.oldest} or newer",
             "install the newer release",
         )
-    if found.schema < known:
-        missing = ", ".join(map(str, range(found.schema + 1, known + 1)))
+    if found.version < known:
         return warning(
             "schema",
-            f"version {found.schema}, pending: {missing}",
+            f"version {found.version}, pending: {_pending(found.version, known)}",
             "mltrading db upgrade (every start does it too)",
         )
-    return ok("schema", f"version {found.schema}, nothing pending")
+    return ok("schema", f"version {found.version}, nothing pending")
+
+
+def _can_not_migrate(found: Schema, known: int) -> str:
+    lacks = f"the role {found.role} can not migrate it, it lacks {', '.join(found.lacks)}"
+    if found.version is None:
+        return lacks
+    return f"version {found.version}, pending: {_pending(found.version, known)}; {lacks}"
+
+
+def _pending(version: int, known: int) -> str:
+    return ", ".join(map(str, range(version + 1, known + 1)))
+
+
+def sharing(reasons: list[str]) -> Finding:
+    """Whether a start can give the application's role its rights; `reasons` why not."""
+    if reasons:
+        return error(
+            "owner",
+            f"the role of DATABASE_OWNER_URL can not {', nor '.join(reasons)}",
+            "let it own schema and database (docs/operator.md, two roles)",
+        )
+    return ok("owner", "it can give the application's role its rights")
 
 
 def encryption(settings: Settings, found: Diagnosis) -> Finding:
@@ -135,6 +181,8 @@ def audit(rights: list[str], settings: Settings) -> Finding:
 
 def administrators(found: Diagnosis) -> Finding:
     count, with_factor = found.administrators or 0, found.second_factor
+    if not count and found.waiting:
+        return _links(found.waiting)
     if not count:
         return error(
             "administrators",
@@ -148,3 +196,46 @@ def administrators(found: Diagnosis) -> Finding:
             "they set one up at /account after signing in",
         )
     return ok("administrators", f"{count}, each with a second factor")
+
+
+def _links(waiting: tuple[Waiting, ...]) -> Finding:
+    """Nobody can administer yet, and these have, or had, a link that sets a password."""
+    valid = [one for one in waiting if one.valid]
+    shown = (valid or list(waiting))[:NAMED_AT_MOST]
+    links = ", ".join(map(_link, shown))
+    advice = f"mltrading users reset {shown[0].email} prints a new link"
+    if valid:
+        said = f"nobody can administer before a password is set by the link made for {links}"
+        return warning("administrators", said, advice)
+    said = f"nobody can administer: no password is set, and no link for one is valid: {links}"
+    return error("administrators", said, advice)
+
+
+def _link(one: Waiting) -> str:
+    if one.until is None:
+        return f"{one.email} (none is kept)"
+    end = f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{one.email} ({'until' if one.valid else 'it ended'} {end})"
+
+
+def second_factors(settings: Settings, found: Diagnosis) -> Iterator[Finding]:
+    """Whether SECRET_KEY opens them; nothing where nobody has one."""
+    if not found.factors or settings.secret_key is None:
+        return
+    seals = SecretKeySeals(settings.secret_key.get_secret_value(), SystemClock())
+    locked = [
+        email
+        for subject, email, sealed in found.factors
+        if seals.open(totp_purpose(subject), sealed) is None
+    ]
+    if not locked:
+        yield ok("second factors", f"SECRET_KEY opens all {len(found.factors)}")
+        return
+    more = f" and {len(locked) - NAMED_AT_MOST} more" if len(locked) > NAMED_AT_MOST else ""
+    yield error(
+        "second factors",
+        f"{len(locked)} of {len(found.factors)} were sealed with another SECRET_KEY, so these can"
+        f" not sign in with a password: {', '.join(locked[:NAMED_AT_MOST])}{more}",
+        "put the former key back and they work again, or for each"
+        " mltrading users reset EMAIL --second-factor",
+    )

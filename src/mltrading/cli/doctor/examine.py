@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 from mltrading.alerting import parse_alerting_file
 from mltrading.cli.doctor import database, machine, network, protection
-from mltrading.cli.doctor.findings import Finding, ok, told, warning
-from mltrading.errors import MLTradingError
+from mltrading.cli.doctor.findings import Finding, error, ok, told, warning
+from mltrading.errors import MLTradingError, WrongSettings
 from mltrading.files import alerting_path
 from mltrading.settings import Settings, Variables, file_path, load_settings, read_variables
 from mltrading.settings.origins import Setting, keys_of, near_misses, variables_of
@@ -24,8 +24,8 @@ def examine(say: Say) -> Iterator[Finding]:
     try:
         settings = load_settings()
         yield ok("settings", f"complete for {settings.environment}")
-    except MLTradingError as error:
-        yield told("settings", error)
+    except WrongSettings as wrong:
+        yield from (error("settings", fault, "") for fault in wrong.faults)
     yield from machine.examine(settings)
     if settings is None:
         return
@@ -61,8 +61,8 @@ def alerting(settings: Settings) -> Iterator[Finding]:
     try:
         parse_alerting_file(path)
         yield ok("alerting.yml", f"{path} is as it should be")
-    except MLTradingError as error:
-        yield told("alerting.yml", error)
+    except MLTradingError as failure:
+        yield told("alerting.yml", failure)
 
 
 def settings_in_force() -> list[Setting]:

@@ -91,7 +91,7 @@ class Door:
         if actor.may(right):
             return None
         self.refusals.right(_named(), right.value)
-        return refusal(403, f"this needs the right {right.value}; ask an administrator for it")
+        return refusal(403, actor.refusal(right))
 
     def _refuse_frequent(self) -> Response | None:
         route: Route = g.route

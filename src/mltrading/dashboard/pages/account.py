@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mltrading.services import Services
 
 PATH = "/account"
+FIRST = ("who", "second-factor")  # who is told that it is needed, and the way to it
 SECTIONS = ("who", "sessions", "password", "second-factor", "data")
 
 
@@ -41,13 +42,19 @@ def layout(services: Services, search: str) -> Component:
             dcc.Download(id="account-download"),
             *(
                 html.Section(skeleton("line-skeleton"), id=f"account-{section}")
-                for section in SECTIONS
+                for section in _sections(services)
             ),
         ],
         id="account",
         className="sheet",
         **data(acts="account-act"),
     )
+
+
+def _sections(services: Services) -> list[str]:
+    """In order; where nothing else is allowed before a second factor, that comes first."""
+    needed = services.identity is not None and services.identity.needs_totp(current_actor())
+    return sorted(SECTIONS, key=lambda name: name not in FIRST) if needed else list(SECTIONS)
 
 
 def register(app: Dash, services: Services) -> None:

@@ -38,7 +38,7 @@ def who(actor: Actor, profile: Profile, must_enrol: bool) -> list[Node]:
     role = actor.role.value if actor.role else "no role"
     shown: list[Node] = [el("p", el("span", actor.email, class_="user-email"), f" · {role} · {by}")]
     if must_enrol:
-        needed = "An administrator needs a second factor before anything else. Set it up below."
+        needed = "An administrator needs a second factor before anything else: set it up here."
         shown.append(el("p", needed, class_="callout"))
     return shown
 

@@ -21,6 +21,7 @@ from mltrading.dashboard.origin import current_origin, own_address
 from mltrading.dashboard.pages.account_parts import session_table, stamp
 from mltrading.domain.access import Actor, Role
 from mltrading.errors import InvalidAccount
+from mltrading.services.accounts import last_administrator
 from mltrading.services.ports.identity import SessionInfo, UserInfo
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 100
 HEADS = ("E-mail address", "Role", "Signs in by", "Second factor", "Last seen", "Sessions", "")
+LAST = "last administrator: make another first"
 ROLES = {
     Role.VIEWER: "viewer: sees what is shared, exports nothing",
     Role.ANALYST: "analyst: sees and exports all",
@@ -38,11 +40,11 @@ ROLES = {
 def drawn(services: Services, query: dict[str, str]) -> list[Node]:
     actor, sought = current_actor(), query.get("q", "").strip().lower()
     users = services.accounts.users(actor)
-    found = [user for user in users if sought in user.email]
+    found, last = [user for user in users if sought in user.email], last_administrator(users)
     opened = query.get("user", "")
     rows: list[Node] = []
     for user in found[:MOST_SHOWN]:
-        rows.append(_row(user, actor, opened))
+        rows.append(_row(user, actor, opened, user.id == last))
         if user.id == opened:
             rows.append(_opened(services.accounts.sessions_of(actor, user.id), user))
     return [
@@ -78,18 +80,19 @@ def _adding() -> Node:
     )
 
 
-def _row(user: UserInfo, actor: Actor, opened: str) -> Node:
+def _row(user: UserInfo, actor: Actor, opened: str, last: bool) -> Node:
+    """`last`: the service refuses what would take the administrator away, so it is not offered."""
     state = [el("span", " disabled", class_="mark mark-stale")] if user.disabled else []
     you = [el("span", " you", class_="muted")] if user.id == actor.id else []
     return el(
         "tr",
         el("th", user.email, *you, *state, scope="row", title=user.email),
-        el("td", _roles(user)),
+        el("td", user.role.value if last else _roles(user)),
         el("td", user.issuer or ("password" if user.password else "unused link")),
         el("td", "yes" if user.second_factor else "no"),
         el("td", stamp(user.seen_at) if user.seen_at else "—"),
         el("td", _sessions_link(user, opened)),
-        el("td", _actions(user)),
+        el("td", _actions(user, last)),
     )
 
 
@@ -116,7 +119,7 @@ def _sessions_link(user: UserInfo, opened: str) -> Node:
     return el("a", f"{user.sessions:,}", href=there)
 
 
-def _actions(user: UserInfo) -> Node:
+def _actions(user: UserInfo, last: bool) -> Node:
     email, id = user.email, user.id
     return el(
         "div",
@@ -128,6 +131,14 @@ def _actions(user: UserInfo) -> Node:
             "Reset both factors", "reset-second-factor", user=id,
             confirm=f"Reset password and second factor of {email}?",
         ),
+        *([el("span", LAST, class_="muted")] if last else _endings(user)),
+        class_="button-row",
+    )  # fmt: skip
+
+
+def _endings(user: UserInfo) -> list[Node]:
+    email, id = user.email, user.id
+    return [
         act_button("Enable", "enable-user", user=id)
         if user.disabled
         else act_button(
@@ -137,8 +148,7 @@ def _actions(user: UserInfo) -> Node:
             "Erase", "erase-user", user=id, class_="button button-danger",
             confirm=f"Erase {email} for good? What the audit trail says stays, without the name.",
         ),
-        class_="button-row",
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 def _opened(sessions: list[SessionInfo], user: UserInfo) -> Node:
