@@ -145,6 +145,16 @@ KINDS: dict[type, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+def test_a_rule_that_mutes_an_unknown_one_is_refused_on_the_line_that_says_so(
+    tmp_path: Path,
+) -> None:
+    lines = TEXTS["alerting.yml"].splitlines()
+    at = next(number for number, line in enumerate(lines, 1) if "mutes: all" in line)
+    text = changed("alerting.yml", at, lambda line: line.replace("all", "[a]"))
+    line, said = refused(tmp_path / "alerting.yml", text)
+    assert line == at and "must be 'all', or a list of rules: 'a' is no other rule" in said
+
+
 @many
 @given(place=values, data=st.data())
 def test_a_value_of_another_kind_is_refused_on_its_line(

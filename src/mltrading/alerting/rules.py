@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KEYS = ("severity", "when", "for", "over", "resolve_after", "least_requests", "mutes")
 SEVERITIES = ("critical", "warning")
 DAY = 86_400.0
+_MUST_MUTE = f"must be '{ALL}', or a list of rules"
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]{1,63}")
 _WHEN = re.compile(r"([a-z]\w*)(?:\s*([<>])\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(%|s)?)?")
 
@@ -109,12 +110,11 @@ def _count(nodes: Nodes, node: yaml.Node, made: Rule) -> int:
 def _mutes(nodes: Nodes, node: yaml.Node, place: str) -> tuple[str, ...]:
     import yaml
 
-    must = f"'{ALL}', or a list of rules"
     if isinstance(node, yaml.ScalarNode):
         if node.value != ALL:
-            raise nodes.wrong(node, f"{place}.mutes must be {must}{swallowed(node)}")
+            raise nodes.wrong(node, f"{place}.mutes {_MUST_MUTE}{swallowed(node)}")
         return (ALL,)
-    entries = nodes.items(node, f"{place}.mutes must be {must}")
+    entries = nodes.items(node, f"{place}.mutes {_MUST_MUTE}")
     return tuple(nodes.word(one, f"an entry of {place}.mutes", "a rule") for one in entries)
 
 
@@ -125,9 +125,11 @@ def _refuse_unknown_mutes(
     for one in rules:
         for name in one.mutes:
             if name not in (ALL, *names) or name == one.name:
+                block = nodes.block(found[one.name][1], f"rules.{one.name}", KEYS)
                 raise nodes.wrong(
-                    found[one.name][1],
-                    f"rules.{one.name}.mutes: '{name[:40]}' is no other rule{meant(name, names)}",
+                    block["mutes"],
+                    f"rules.{one.name}.mutes {_MUST_MUTE}: '{name[:40]}' is no other rule"
+                    f"{meant(name, names)}",
                 )
 
 
