@@ -373,6 +373,11 @@ def test_hostile_code_is_text_in_every_place(client) -> None:
 
 def test_colours_follow_the_theme_of_the_cookie(client) -> None:
     dark = shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"]
+    client.http.set_cookie("system_theme", "light")
+    assert shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"] != dark
+    client.http.set_cookie("theme", "dark")  # was chosen
+    assert shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"] == dark
+    client.http.delete_cookie("system_theme")
     client.http.set_cookie("theme", "light")
     assert shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"] != dark
 
