@@ -114,7 +114,7 @@ def test_measures_are_beside_what_they_should_not_exceed() -> None:
     limits = Limits(answer_ms=800.0, failed_percent=1.0, connections=5)
     drawn = ops.charts([(NOON - MINUTE, window)], timedelta(hours=1), NOON, limits)
     named = {id: figure["data"][-1]["name"] for id, figure in drawn.items()}
-    assert named["ops-latency-chart"] == "budget of 95 of 100, 800 ms"
+    assert named["ops-latency-chart"] == "budget, 800 ms"
     assert named["ops-errors-chart"] == "budget, 1 %"
-    assert named["ops-pool-chart"] == "limit of a web process, 5"
-    assert named["ops-machine-chart"] == "limit of memory, 80 %"
+    assert named["ops-pool-chart"] == "its limit, 5"
+    assert named["ops-machine-chart"] == "memory limit, 80 %"

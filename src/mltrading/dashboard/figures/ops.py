@@ -137,10 +137,10 @@ def _unmeasured(first: datetime, span: Span, palette: Palette) -> Figure:
         "x": _iso(first),
         "xanchor": "right" if share > 0.5 else "left",
         "xshift": -8 if share > 0.5 else 8,
-        "y": 1,
+        "y": 0.5,
         "yref": "paper",
-        "yanchor": "top",
         "showarrow": False,
+        "bgcolor": palette["ground"],  # a limit may run behind it
         "font": {"color": palette["muted"], "size": 11},
     }
     edge = {
@@ -171,7 +171,7 @@ def _line(
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "marker": {"size": _sizes(y)},
+        "marker": {"size": _sizes(y), "opacity": 1, "line": {"width": 0}},
         "cliponaxis": False,  # the newest point lies on the edge
         "name": text(line.name),
         "x": x,

@@ -93,7 +93,7 @@ def charts(series: Series, span: timedelta, now: datetime, limits: Limits) -> di
             "ms",
             Line("half", [1000 * quantile(one.latency, 0.5) for one in windows]),
             Line("95 of 100", _ms([one.latency_p95_seconds for one in windows]), "series-2", "dot"),
-            limit=_limit("budget of 95 of 100", limits.answer_ms),
+            limit=_limit("budget", limits.answer_ms),
         ),
         "ops-requests-chart": drawn(
             "", Line("requests", [one.requests / m for one, m in zip(windows, minutes)])
@@ -105,14 +105,14 @@ def charts(series: Series, span: timedelta, now: datetime, limits: Limits) -> di
         ),
         "ops-pool-chart": drawn(
             "",
-            Line("in use by one process, at most", [float(one.pool_in_use) for one in windows]),
+            Line("most of one process", [float(one.pool_in_use) for one in windows]),
             Line(
                 "waits a minute",
                 [one.pool_waits / m for one, m in zip(windows, minutes)],
                 "series-2",
                 "dot",
             ),
-            limit=_limit("limit of a web process", limits.connections),
+            limit=_limit("its limit", limits.connections),
         ),
         "ops-machine-chart": drawn(
             "%",
@@ -121,7 +121,7 @@ def charts(series: Series, span: timedelta, now: datetime, limits: Limits) -> di
             Line(
                 "free disk", _percent([one.disk_free_share for one in windows]), "series-3", "dash"
             ),
-            limit=_limit("limit of memory", 100 * HIGH_MEMORY),
+            limit=_limit("memory limit", 100 * HIGH_MEMORY),
         ),
     }
 

@@ -83,7 +83,8 @@ def _pipeline(metrics: Sequence[PipelineMetric]) -> list[Node]:
 
 def _flags(in_force: Sequence[tuple[str, str, str]]) -> list[Node]:
     rows = [row(name, cell(value), cell(where)) for name, value, where in in_force]
-    return [el("h2", "In force"), *table("ops-flags-table", ("Setting", "Value", "From"), rows, "")]
+    heads = ("Setting", "Value", "From")
+    return [el("h2", "In force"), *table("ops-flags-table", heads, rows, "", stacked=True)]
 
 
 PAGE = page_of(

@@ -83,6 +83,7 @@ VERBS: Mapping[str, str] = {
     "price_alerts.mark_read": "Notices marked as read",
     "price_alerts.notices": "Own notices",
     "price_alerts.preview": "Preview of an alert",
+    "price_alerts.quote": "Last close beside an alert",
     "price_alerts.remove": "Alert deleted",
     "price_alerts.switch": "Alert switched on or off",
     "price_alerts.unread": "Count of unread notices",
