@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from mltrading.services.identity import Identity
 
 
-def auth_blueprint(
-    identity: Identity, health: Health, web: Web, visitors: Visitors
-) -> Blueprint:
+def auth_blueprint(identity: Identity, health: Health, web: Web, visitors: Visitors) -> Blueprint:
     """/login, /logout, /password/<link> and /openid/..."""
     blueprint = Blueprint("auth", __name__)
     page = LoginPage(identity, health, web, visitors)

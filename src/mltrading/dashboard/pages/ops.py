@@ -58,7 +58,9 @@ def _figures(whole: Window, limits: Limits) -> Iterator[Node]:
     failed = _over(100 * whole.error_rate, limits.failed_percent)
     yield figure("Failed", whole.error_rate, share(whole.error_rate), bad=failed)
     yield figure("Half within", median, milliseconds(median))
-    yield figure("95 of 100 within", p95, milliseconds(p95), bad=_over(1000 * p95, limits.answer_ms))
+    yield figure(
+        "95 of 100 within", p95, milliseconds(p95), bad=_over(1000 * p95, limits.answer_ms)
+    )
     yield figure("Over 10 s", counted, f"{whole.slow:,}", bad=whole.slow > 0)
     yield figure("Turned away, 503", counted, f"{whole.shed_503:,}", bad=whole.shed_503 > 0)
     yield figure("Waits for a connection", counted, f"{whole.pool_waits:,}")

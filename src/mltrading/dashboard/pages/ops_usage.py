@@ -78,9 +78,7 @@ def page_words(path: str) -> str:
     return next((one.name for one in PAGES if one.path == path), path)
 
 
-def _used(
-    id: str, head: str, used: Sequence[Usage], words_of: Callable[[str], str]
-) -> list[Node]:
+def _used(id: str, head: str, used: Sequence[Usage], words_of: Callable[[str], str]) -> list[Node]:
     calls = sum(one.calls for one in used)
     rows = [
         row(
@@ -100,9 +98,7 @@ def _experience(timings: Sequence[Timing]) -> list[Node]:
         key = (one.page, one.kind)
         summed[key] = added(summed.get(key, ()), one.counts)
     pages = dict.fromkeys(page for page, _ in summed)
-    rows = [
-        row(el("span", page_words(page), title=page), *_timed(page, summed)) for page in pages
-    ]
+    rows = [row(el("span", page_words(page), title=page), *_timed(page, summed)) for page in pages]
     heads = ("Page", *(f">{name}" for name in KINDS.values()), ">Loads", ">Long tasks")
     nothing = "Not known: no browser has reported a load in this time."
     return [
