@@ -400,6 +400,8 @@ def test_axe_finds_nothing_serious_in_account_and_administration_and_nothing_scr
             assert not (found := axe.serious(page.driver)), f"{path} {size}\n" + "\n".join(found)
             extra = "const e = document.documentElement; return e.scrollWidth - e.clientWidth"
             assert page.js(extra) <= 0, (path, size)
+        cut = "return [...document.querySelectorAll('.table-wrap')].filter(e => e.scrollWidth >"
+        assert page.js(f"{cut} e.clientWidth).map(e => e.innerText)") == [], f"cut: {path} {size}"
 
 
 def test_a_code_is_asked_for_where_there_is_a_second_factor(page: Page, place: Place) -> None:
