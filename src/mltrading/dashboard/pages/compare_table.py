@@ -79,7 +79,7 @@ def _row(row: CompareMetrics, line: CompareLine, number: int, heads: Sequence[st
     return html.Tr([html.Th(name, scope="row"), *_labelled(cells, heads[1:])])
 
 
-def _labelled(cells: Iterable[html.Td], heads: Sequence[str]) -> list[html.Td]:
+def _labelled(cells: Iterable[Component], heads: Sequence[str]) -> list[Component]:
     """The cells, each of which knows the head of its column."""
     return [
         html.Td(**cell.to_plotly_json()["props"], **data(label=head))

@@ -1,4 +1,4 @@
-"""Help: what the marks on the screen mean, how figures are computed, what alerts do, and the keys."""
+"""Help: what the marks on the screen mean, how figures are computed, what alerts do, the keys."""
 
 from __future__ import annotations
 
@@ -69,29 +69,30 @@ FIGURES: tuple[tuple[str, str], ...] = (
 ALERTS: tuple[tuple[Children, str], ...] = (
     (
         "What is judged",
-        "Closed bars only: a bar counts once its exchange's calendar says that it is over and all of "
-        "it is stored. A crossing is told with the bar that crosses, not while the price stays "
+        "Closed bars only: a bar counts once its exchange's calendar says that it is over and all "
+        "of it is stored. A crossing is told with the bar that crosses, not while the price stays "
         "beyond; a bar that is corrected later is not judged again.",
     ),
     (
         "When",
-        "As bars arrive, by the worker (mltrading worker). Where none runs, the page Alerts says so; "
-        "what happened meanwhile is told once one runs again.",
+        "As bars arrive, by the worker (mltrading worker). Where none runs, the page Alerts says "
+        "so; what happened meanwhile is told once one runs again.",
     ),
     (
         "Pause, most a day",
-        f"After it told, an alert rests for its pause, and it tells at most as often a day as it says "
-        f"(1 to {MOST_A_DAY}), by the date at the exchange. Bars in between are held back for good.",
+        "After it told, an alert rests for its pause, and it tells at most as often a day as it "
+        f"says (1 to {MOST_A_DAY}), by the date at the exchange. Bars in between are held back for "
+        "good.",
     ),
     (
         "Told where",
-        "Among the notices of the page Alerts, counted in the top bar until they are read; by e-mail "
-        "too where this deployment sends any and the alert says so.",
+        "Among the notices of the page Alerts, counted in the top bar until they are read; "
+        "by e-mail too where this deployment sends any and the alert says so.",
     ),
     (
         "Preview",
-        "How often the alert would have told over the newest year of stored bars, by the same rules. "
-        "What was is no promise.",
+        "How often the alert would have told over the newest year of stored bars, by the same "
+        "rules. What was is no promise.",
     ),
     ("Yours alone", f"Nobody else sees your alerts; you may have {MOST_ALERTS}."),
 )
@@ -104,9 +105,9 @@ OPERATIONS: tuple[tuple[Children, str], ...] = (
     ),
     (
         "Ops: Alerts",
-        "The rules of alerting.yml: which fire, who was told by which channel, and what is silenced. "
-        "They tell operators of the deployment, never traders of prices. A silence needs a reason and "
-        "ends by itself.",
+        "The rules of alerting.yml: which fire, who was told by which channel, and what is "
+        "silenced. They tell operators of the deployment, never traders of prices. A silence needs "
+        "a reason and ends by itself.",
     ),
     (
         "What to do",

@@ -176,8 +176,8 @@ def _read_condition(act: Act) -> Condition:
         return moves(act.value("move"), _plain_number(act.value("percent")), act.value("within"))
     if kind != "indicator":
         raise InvalidView("the page sent what it never should; reload it and try again")
-    level = act.value("other") == LEVEL
-    against = _plain_number(act.value("against")) if level else read_line(act, "other")
+    to_level = act.value("other") == LEVEL
+    against = _plain_number(act.value("against")) if to_level else read_line(act, "other")
     return crosses(read_line(act, "line"), act.value("way"), against)
 
 

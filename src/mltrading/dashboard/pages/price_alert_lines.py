@@ -1,5 +1,5 @@
-"""The fields of an alert that name a line of the chart and its settings. Those of the chosen line are
-there, all others wait unseen (static/js/forms.js): so each setting has a field of its own."""
+"""The fields of an alert that name a line of the chart and its settings. Those of the chosen line
+are there, all others wait unseen (static/js/forms.js): so each setting has a field of its own."""
 
 from __future__ import annotations
 
