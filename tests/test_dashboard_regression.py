@@ -225,10 +225,37 @@ def minutes_of(interval: str) -> int:
     return number * {"m": 1, "h": 60, "d": 1440, "w": 10080, "mo": 43200}[unit]
 
 
-def test_f8_theme_and_view_survive_a_reload(page: Page) -> None:
+# A system whose theme a test turns; a reload finds it as it was turned to.
+SYSTEM = """() => {
+    const real = window.matchMedia.bind(window);
+    const light = new EventTarget();
+    light.matches = sessionStorage.getItem('system') === 'light';
+    window.matchMedia = (asked) => asked.includes('prefers-color-scheme') ? light : real(asked);
+    window.turnSystem = (theme) => {
+        sessionStorage.setItem('system', theme);
+        light.matches = theme === 'light';
+        light.dispatchEvent(new Event('change'));
+    };
+}"""
+
+
+@pytest.fixture
+def system(page: Page) -> Iterator[None]:
+    script = page.driver.script.pin(SYSTEM)
+    yield
+    page.driver.script.unpin(script)
+
+
+def test_f8_theme_and_view_survive_a_reload(page: Page, system: None) -> None:
     page.open("/charts?symbol=IBM&interval=1w&indicators=sma:20&start=2023-01-02&end=2024-06-03")
     chart_shown(page, "IBM")
+    dark = data_of(page, "price-chart")
+    page.js("turnSystem('light')")
+    page.until(lambda: data_of(page, "price-chart") != dark, "the colours of the system's theme")
+    page.settle()
+    assert page.driver.get_cookie("theme") is None, "nobody chose one"
     theme, shown = page.js("return document.documentElement.dataset.theme"), note(page)
+    assert theme == "light"
     before = data_of(page, "price-chart")
     page.click("#theme-toggle")
     page.until(lambda: data_of(page, "price-chart") != before, "the colours of the other theme")

@@ -48,9 +48,27 @@ def test_charts_fill_the_window_without_scrolling(page: Page) -> None:
     assert page.js(extra) <= 0
 
 
+def is_whole(page: Page, selector: str) -> bool:
+    """Whether all of each element's text shows: none is cut by itself or by what it stands in."""
+    return bool(
+        page.js(
+            "return [...document.querySelectorAll(arguments[0])].every(one => {"
+            " const range = document.createRange(); range.selectNodeContents(one);"
+            " const [text, frame] = [range, one.closest('tr, #chart-head')]"
+            "   .map(of => of.getBoundingClientRect());"
+            " return one.scrollWidth <= one.clientWidth + 1"
+            "   && text.top >= frame.top - 1 && text.bottom <= frame.bottom + 1; })",
+            selector,
+        )
+    )
+
+
 @pytest.mark.parametrize("code", [ONE_BAR, HOSTILE_CODE])
-def test_the_head_of_charts_fits_a_phone(page: Page, code: str) -> None:
+def test_codes_are_whole_on_a_phone_and_the_head_of_charts_fits(page: Page, code: str) -> None:
     page.resize(360, 740)
+    page.open(f"/?q={quote(code)}")
+    page.until(lambda: code in page.text("#overview-table"), "the row")
+    assert is_whole(page, "#overview-table tbody .code")
     page.open(f"/charts?symbol={quote(code)}")
     page.until_text("#chart-head .chart-code", code)
     head = page.css("#chart-head")
@@ -60,6 +78,7 @@ def test_the_head_of_charts_fits_a_phone(page: Page, code: str) -> None:
         assert rect["y"] >= head.rect["y"]
         assert rect["y"] + rect["height"] <= head.rect["y"] + head.rect["height"], part
     assert head.get_property("scrollWidth") <= head.get_property("clientWidth")
+    assert is_whole(page, "#chart-head .chart-code")
 
 
 LAYOUT_SHIFT = """

@@ -69,6 +69,10 @@ def desk_page(
         yield page, place
 
 
+CHOOSE = """const line = document.querySelector('#alerts-form [name=line]');
+line.value = arguments[0]; line.dispatchEvent(new Event('change', {bubbles: true}))"""
+
+
 def shown(page: Page, selector: str) -> bool:
     return any(one.is_displayed() for one in page.all(selector))
 
@@ -119,7 +123,10 @@ def test_the_mark_is_on_every_page_and_leads_to_the_notices(desk_page: tuple[Pag
 def test_an_alert_is_changed_switched_off_and_deleted(desk_page: tuple[Page, Place]) -> None:
     page, _ = desk_page
     page.open("/alerts?symbol=IBM&kind=indicator", ready="#alerts-form [name=line]")
-    page.replace("#alerts-form input[name=settings]", "14")
+    page.js(CHOOSE, "macd.signal")
+    assert len([one for one in page.all("#alerts-form [name^=line_]") if one.is_displayed()]) == 3
+    page.js(CHOOSE, "rsi")
+    page.replace("#alerts-form fieldset:not([hidden]) > label > input[name=line_1]", "14")
     page.replace("#alerts-form input[name=against]", "30")
     page.click("#alerts-form button[data-do=add]")
     page.until_text("#alerts-table", "RSI 14 crosses above 30")
@@ -148,7 +155,12 @@ def test_what_is_wrong_is_said_and_nothing_typed_is_lost(desk_page: tuple[Page, 
     page.replace("#alerts-form input[name=level]", "12.5")
     page.click("#alerts-form button[data-do=add]")
     page.until_text("#toast", "nearest known: 'AAPL'")
+    page.settle()
     assert page.js("return document.querySelector('#alerts-form [name=symbol]').value") == "AAPK"
+    page.replace("#alerts-form input[name=symbol]", "AAPL")
+    page.click("#alerts-form button[type=submit]")
+    page.until_text("#alerts-preview", "it would have told you")
+    page.until(lambda: page.text("#toast") == "", "the error to go")
 
 
 def test_it_fits_a_phone(desk_page: tuple[Page, Place]) -> None:

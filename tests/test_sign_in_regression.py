@@ -413,6 +413,8 @@ def test_axe_finds_nothing_serious_in_account_and_administration_and_nothing_scr
             page.resize(*size)
             assert_fits(page)
         assert_accessible(page)
+        cut = "return [...document.querySelectorAll('.table-wrap')].filter(e => e.scrollWidth >"
+        assert page.js(f"{cut} e.clientWidth).map(e => e.innerText)") == [], f"cut: {path} {size}"
 
 
 def test_a_code_is_asked_for_where_there_is_a_second_factor(page: Page, place: Place) -> None:

@@ -104,7 +104,7 @@ def build_operations(
 ) -> Operations:
     """What administrators ask of the deployment itself."""
     samples, book = PostgresSamples(database), PostgresOperationsBook(database)
-    return Operations(samples, book, vitals, read_budgets(), in_force, clock)
+    return Operations(samples, book, vitals, read_budgets(), in_force, clock, database.most)
 
 
 def is_administrator(services: Services, web: Web) -> bool:

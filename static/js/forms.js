@@ -85,6 +85,17 @@
     }
   });
 
+  /* What is there for some choices only (acts.py, chosen_only): <fieldset data-of="line"
+     data-when="rsi">. A disabled fieldset sends nothing. */
+  document.addEventListener("change", (event) => {
+    const choice = event.target;
+    if (choice.tagName !== "SELECT" || !choice.form) return;
+    for (const part of choice.form.querySelectorAll("fieldset[data-of]")) {
+      if (part.dataset.of !== choice.name) continue;
+      part.hidden = part.disabled = !part.dataset.when.split(" ").includes(choice.value);
+    }
+  });
+
   /* <button data-post="/logout"> leaves the page by a form, with the token that forms carry. */
   function leave(action) {
     const token = document.cookie.match(/(?:^|; )(?:__Host-)?csrf=([^;]*)/);

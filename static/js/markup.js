@@ -4,10 +4,10 @@
   "use strict";
   const mlt = window.mlt;
   const TAGS = new Set(
-    "a button div span table thead tbody tr th td section h2 h3 p code form label input select option img details summary pre".split(" "),
+    "a button div span table thead tbody tr th td section h2 h3 p code form fieldset label input select option img details summary pre".split(" "),
   );
   const ATTRIBUTES =
-    /^(class|id|title|type|role|scope|colspan|tabindex|href|download|for|name|value|placeholder|autocomplete|inputmode|required|minlength|maxlength|selected|disabled|alt|width|height|aria-[a-z]+|data-[a-z]+)$/;
+    /^(class|id|title|type|role|scope|colspan|tabindex|href|download|for|name|value|placeholder|autocomplete|inputmode|required|hidden|min|max|step|minlength|maxlength|selected|disabled|alt|width|height|aria-[a-z]+|data-[a-z]+)$/;
   const PICTURE = /^data:image\/svg\+xml;base64,[A-Za-z0-9+/=]+$/; // made by our server; an img runs no script
 
   function make(node) {

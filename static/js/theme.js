@@ -1,22 +1,37 @@
-/* Runs in the head, before anything is painted: the theme of the cookie, at first the system's.
-   The cookie tells the server which colours a figure needs. */
+/* Runs in the head, before anything is painted. The theme is the one that was chosen by a click, as
+   long as none was the system's, also when that changes. Two cookies tell the server which colours a
+   figure needs: `theme` holds the choice and nothing else, `system_theme` what the system has. */
 (function () {
   "use strict";
   const root = document.documentElement;
-  const saved = /(?:^|;\s*)theme=(dark|light)(?:;|$)/.exec(document.cookie);
-  const system = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+  const light = matchMedia("(prefers-color-scheme: light)");
+  const YEAR = "; Max-Age=31536000";
 
-  function apply(theme) {
-    root.dataset.theme = theme;
+  const chosen = () => {
+    const found = /(?:^|;\s*)theme=(dark|light)(?:;|$)/.exec(document.cookie);
+    return found && found[1];
+  };
+
+  function keep(name, theme, lasting) {
     const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    document.cookie = `${name}=${theme}; Path=/; SameSite=Lax${lasting}${secure}`;
   }
 
-  apply(saved ? saved[1] : system);
+  /* Show what holds now; figures carry colours, the server draws them anew. */
+  function apply() {
+    const before = root.dataset.theme;
+    const system = light.matches ? "light" : "dark";
+    keep("system_theme", system, "");
+    root.dataset.theme = chosen() || system;
+    if (root.dataset.theme !== before && window.mlt) window.mlt.ask();
+  }
+
+  apply();
+  light.addEventListener("change", apply);
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest || !event.target.closest("#theme-toggle")) return;
-    apply(root.dataset.theme === "dark" ? "light" : "dark");
-    window.mlt.ask(); // figures carry colours, the server draws them anew
+    keep("theme", root.dataset.theme === "dark" ? "light" : "dark", YEAR);
+    apply();
   });
 })();

@@ -14,7 +14,7 @@ from mltrading.errors import DatabaseUnavailable, InvalidPassword, SignInRefused
 from mltrading.services.identity import SignedIn
 from mltrading.services.ports.audit import Origin
 from mltrading.services.ports.limits import Taken
-from tests.test_dashboard.frame_made import Market, Trail, make_dashboard
+from tests.test_dashboard.frame_made import Health, Market, Trail, make_dashboard
 
 SIGNED = Web(sign_in=True, secret="s" * 40, csrf=True, limits=((5, 60), (3, 60)))
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -101,6 +101,7 @@ class Place:
     limiter: Counting = field(default_factory=Counting)
     trail: Trail = field(default_factory=Trail)
     market: Any = field(default_factory=Market)
+    health: Health = field(default_factory=Health)
 
     def __post_init__(self) -> None:
         identity = self.identity if self.web.sign_in else None
@@ -110,5 +111,6 @@ class Place:
             identity=identity,
             limiter=self.limiter,
             trail=self.trail,
+            health=self.health,
         )
         self.server = self.app.server

@@ -20,6 +20,7 @@ from mltrading.dashboard.guard.refusals import (
 )
 from mltrading.errors import CodeNeeded, ProviderUnavailable, SignInRefused, TooManyAttempts
 from mltrading.services.openid import OpenIdBegun
+from mltrading.services.ports import DatabaseState
 from mltrading.services.ports.audit import Origin
 from tests.test_dashboard.frame_made import Trail
 from tests.test_dashboard.people_made import PASSWORD, SIGNED, Identities, Place
@@ -98,6 +99,25 @@ def test_a_lock_out_says_when_to_try_again(place: Place, visitor: Visitor) -> No
     answer = visitor.sign_in("vera")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "202")
     assert "Too many attempts to sign in; try again in 4 minutes." in answer.text
+
+
+def test_an_outage_is_said_before_anybody_types_and_the_address_outlives_it(
+    place: Place, visitor: Visitor
+) -> None:
+    said = "The database does not answer. Nobody can sign in meanwhile; try again in a moment."
+    assert said not in visitor.get("/login").text
+    form = visitor.form("/login")
+    place.health.state = DatabaseState.TIMEOUT
+    assert said in visitor.get("/login").text
+    place.identity.away = True
+    typed = {"email": "vera@example.com", "password": PASSWORD, "code": "123456", "next": "/help"}
+    answer = visitor.http.post("/login", data={**form, **typed})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert said in answer.text and 'value="vera@example.com"' in answer.text
+    assert 'name="next" value="/help"' in answer.text
+    assert PASSWORD not in answer.text and "123456" not in answer.text
+    place.health.state, place.identity.away = DatabaseState.READ_ONLY, False
+    assert "The database takes no changes at present" in visitor.get("/login").text
 
 
 def test_a_missing_code_is_asked_for_without_a_word_on_the_password(

@@ -380,8 +380,22 @@ def test_hostile_code_is_text_in_every_place(client) -> None:
     assert trace["name"] == "&lt;img src=x onerror=alert(1)&gt;"
 
 
+def test_an_alert_begins_with_the_interval_that_was_chosen_and_not_with_what_fits(client) -> None:
+    def link(search: str) -> str:
+        found = [c for c in components(shown(client, search)["chart-head.children"])]
+        return next(one["href"] for one in found if one.get("id") == "new-alert")
+
+    assert link("?symbol=AAPL&interval=1w&range=5Y") == "/alerts?symbol=AAPL&interval=1w"
+    assert link("?symbol=AAPL&range=5Y") == "/alerts?symbol=AAPL&interval=1d"
+
+
 def test_colours_follow_the_theme_of_the_cookie(client) -> None:
     dark = shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"]
+    client.http.set_cookie("system_theme", "light")
+    assert shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"] != dark
+    client.http.set_cookie("theme", "dark")  # was chosen
+    assert shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"] == dark
+    client.http.delete_cookie("system_theme")
     client.http.set_cookie("theme", "light")
     assert shown(client)[FIGURE]["figure"]["layout"]["paper_bgcolor"] != dark
 

@@ -104,6 +104,12 @@ def test_address_becomes_chart_chips_note_and_table(client: CallbackClient) -> N
     assert "AAPL" in words(answer["compare-symbols.children"])
     assert "250 points" in words(answer["compare-note.children"])
     assert "Corr. to AAPL" in words(answer["compare-metrics.children"])
+    # On a phone each row is a block whose cells say what they are.
+    assert '"data-label": "Corr. to AAPL"' in json.dumps(answer["compare-metrics.children"])
+    address = {"path": "/compare", "search": "", "n": 1}
+    page = client.fire("page.children", "address.data", **{"address.data": address})
+    assert "CSV of lines" in words(page["page.children"])
+    assert "CSV of table" in words(answer["compare-metrics.children"])
 
 
 def test_service_is_asked_for_the_view_of_the_address(

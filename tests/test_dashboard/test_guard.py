@@ -189,6 +189,19 @@ def test_the_navigation_shows_what_the_visitor_may_open(place: Place) -> None:
     assert '"href": "/help"' in links("newton")
 
 
+def test_help_explains_what_the_visitor_may_open(place: Place) -> None:
+    def said(name: str) -> str:
+        values = {"address.data": {"path": "/help", "search": "", "n": 1}}
+        answer = signed_in(place, name).callbacks.fire("page.children", "address.data", **values)
+        return json.dumps(answer["page.children"])
+
+    vera, adam = said("vera"), said("adam")
+    for part in ("Closed bars only", "Pause, most a day", "by e-mail too", "mltrading worker"):
+        assert part in vera and part in adam
+    assert "alerting.yml" in adam and "Operations" in adam
+    assert "alerting.yml" not in vera and "Operations" not in vera
+
+
 def test_a_page_without_the_right_is_said_to_be_forbidden(place: Place) -> None:
     visitor = signed_in(place, "newton")
     values = {"address.data": {"path": "/charts", "search": "", "n": 1}}

@@ -340,7 +340,12 @@ def test_deployments_pipeline_and_switches(
 
 
 def test_use_browsers_and_budgets(admin: Visitor, book: PostgresSampleBook) -> None:
-    usage = [Usage("page", "/charts", 3, 0, 0.0, counts()), Usage("page", "/", 1, 0, 0.0, counts())]
+    usage = [
+        Usage("page", "/charts", 3, 0, 0.0, counts()),
+        Usage("page", "/", 1, 0, 0.0, counts()),
+        Usage("service", "market.compare", 2, 0, 0.0, counts()),
+        Usage("service", "gone.verb", 1, 0, 0.0, counts()),
+    ]
     timings = [
         Timing("/charts", "load", "", 2.0, counts(0.15, 0.15)),
         Timing("/charts", "paint", "", 8.0, counts(4.0, 4.0)),
@@ -350,11 +355,13 @@ def test_use_browsers_and_budgets(admin: Visitor, book: PostgresSampleBook) -> N
     book.keep(Batch(SAMPLE, usage, timings, active=("u1", "u2")))
     answer = asked(admin, "/ops/usage")
     assert rows(answer, "/ops/usage", "ops-pages-table") == [
-        ["/charts", "3", "75%"],
-        ["/", "1", "25%"],
+        ["Charts", "3", "75%"],
+        ["Overview", "1", "25%"],
     ]
+    asked_for = [row[:2] for row in rows(answer, "/ops/usage", "ops-services-table")]
+    assert asked_for == [["Comparison", "2"], ["gone.verb", "1"]]
     [browser] = rows(answer, "/ops/usage", "ops-experience-table")
-    assert browser == ["/charts", "175 ms", "175 ms", "4.25 s", "2", "0"]
+    assert browser == ["Charts", "175 ms", "175 ms", "4.25 s", "2", "0"]
     assert answer["ops-users-chart.figure"]["data"][0]["y"] == [2]
     budgets = {row[0]: row[1:4] for row in rows(answer, "/ops/usage", "ops-budgets-table")}
     assert set(budgets) == {one.name for one in read_budgets()}

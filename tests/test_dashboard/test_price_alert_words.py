@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -116,6 +118,8 @@ def values_of(node: object) -> dict[str, str]:
     """What a browser would send of a form untouched."""
     found: dict[str, str] = {}
     if isinstance(node, list):
+        if node and node[0] == "fieldset" and node[1].get("disabled"):
+            return {}
         if node and node[0] == "input":
             found[node[1]["name"]] = node[1].get("value", "")
         elif node and node[0] == "select":
@@ -167,9 +171,10 @@ def sent(**changes: str) -> Act:
         ({"level": "5", "cooldown": "17"}, "cooldowns"),
         ({"kind": "moves", "percent": "0"}, "0.01"),
         ({"kind": "moves", "within": "999"}, "1 to 250"),
-        ({"kind": "indicator", "settings": "x", "against": "1"}, "whole number"),
+        ({"kind": "indicator", "line_1": "x", "against": "1"}, "whole number"),
+        ({"kind": "indicator", "against": ""}, "is no number"),
         ({"kind": "indicator", "line": "<b>", "against": "1"}, "unknown indicator"),
-        ({"kind": "indicator", "other": "sma", "against": "20"}, "different scales"),
+        ({"kind": "indicator", "other": "sma", "other_1": "20"}, "different scales"),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, str], reason: str) -> None:
@@ -177,10 +182,40 @@ def test_what_is_wrong_is_named(changes: dict[str, str], reason: str) -> None:
         read_form(sent(**changes))
 
 
-@pytest.mark.parametrize("text", ["12:26:9", "12 26 9", "12, 26, 9", ""])
-def test_settings_are_read_as_people_write_them(text: str) -> None:
-    _, found = read_form(sent(kind="indicator", line="macd", settings=text, against="0"))
-    assert str(found.condition) == "macd:12:26:9 above 0"
+def fieldsets(node: Any, of: str) -> Iterator[list[Any]]:
+    """What is there for some choices of that name only."""
+    if isinstance(node, list):
+        if len(node) > 1 and node[0] == "fieldset" and node[1]["data-of"] == of:
+            yield node
+        for child in node:
+            yield from fieldsets(child, of)
+
+
+def test_each_setting_of_a_line_has_a_field_that_says_its_limits() -> None:
+    shown = form(from_query({"kind": "indicator"}), "")
+    for of in ("line", "other"):
+        [macd] = (one for one in fieldsets(shown, of) if "macd.signal" in one[1]["data-when"])
+        assert " ".join(texts(macd)) == "Fast 2 to 400 Slow 2 to 400 Signal 2 to 200"
+        assert set(values_of(macd[2:])) == {f"{of}_1", f"{of}_2", f"{of}_3"}
+    typed = {"line": "macd", "line_1": "10", "line_2": "", "line_3": "5", "against": "0"}
+    _, found = read_form(sent(kind="indicator", **typed))
+    assert str(found.condition) == "macd:10:26:5 above 0"
+
+
+def test_a_level_is_asked_for_beside_what_is_known_of_its_scale() -> None:
+    begun = replace(from_query({"symbol": "AAPL"}), price="last close 430.47")
+    assert "last close 430.47" in texts(form(begun, ""))
+    shown = form(replace(begun, kind="indicator"), "")
+    hints = {
+        one[1]["data-when"]: ("hidden" in one[1], *texts(one[2:]))
+        for one in fieldsets(shown, "line")
+        if one[2][0] == "span"
+    }
+    assert hints.pop("rsi") == (False, "from 0 to 100")
+    assert hints.pop("stoch stoch.d") == (True, "from 0 to 100")
+    assert hints.pop("adx adx.plus_di adx.minus_di") == (True, "from 0 to 100")
+    [(lines, said)] = hints.items()
+    assert said == (True, "last close 430.47") and {"close", "sma", "vwap"} < set(lines.split())
 
 
 def test_the_address_begins_the_form_with_what_it_can_use() -> None:

@@ -66,7 +66,11 @@ def number_of(answer: Answer) -> str:
 
 def test_an_alert_is_made_tried_changed_and_deleted(app: SignedApp, name: str) -> None:
     visitor = app.visitor(name, "analyst")
-    tried = drawn(act(visitor, "preview", **FORM), "alerts-parts")["alerts-preview"]
+    assert "last close" in drawn(shown(visitor, "?symbol=AAPL"), "alerts-parts")["alerts-form"]
+    assert "last close" not in drawn(shown(visitor, "?symbol=AAPK"), "alerts-parts")["alerts-form"]
+    previewed = act(visitor, "preview", **FORM)
+    assert previewed.side["toast"] == {"children": []}  # an error of before is none any more
+    tried = drawn(previewed, "alerts-parts")["alerts-preview"]
     assert "AAPL 1d: Close crosses above 51" in tried and "it would have told you" in tried
     assert "of at most 50" in drawn(shown(visitor), "alerts-parts")["alerts-list"]
     made = act(visitor, "add", **FORM)

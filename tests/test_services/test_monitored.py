@@ -1,4 +1,4 @@
-"""Every verb of every service is measured: nobody can forget it."""
+"""Every verb of every service is measured, and Ops has words for it: nobody can forget it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 import mltrading.services as services
+from mltrading.dashboard.pages.ops_words import VERBS
 from mltrading.domain.calendar import Calendars
 from mltrading.services import Services
 from mltrading.services.accounts import Accounts
@@ -52,6 +53,8 @@ def test_each_verb_is_monitored(kind: type) -> None:
     }
     assert verbs
     assert [name for name, verb in verbs.items() if not hasattr(verb, "__wrapped__")] == []
+    measured = {inspect.getclosurevars(verb).nonlocals["name"] for verb in verbs.values()}
+    assert measured - set(VERBS) == set()
 
 
 def test_there_are_services_to_look_at() -> None:

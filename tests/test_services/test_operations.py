@@ -11,7 +11,7 @@ import pytest
 
 from mltrading.domain.access import WORKER, Actor, Role
 from mltrading.errors import DatabaseUnavailable, Forbidden
-from mltrading.services.operations import LOG_PAGE, Operations
+from mltrading.services.operations import LOG_PAGE, Limits, Operations
 from mltrading.services.ports import DatabaseState, Deployment
 from mltrading.services.ports.operations import (
     LIVE,
@@ -53,7 +53,7 @@ def operations(samples: Samples | None = None, book: Book | None = None) -> Oper
     book = book or Book()
     vitals = Vitals(Health(), book, Calendars(), Machine(), Clock())  # type: ignore[arg-type]
     switches = [("features.test_mode", "off", "production.yml")]
-    return Operations(samples or Samples(), book, vitals, BUDGETS, switches, Clock())
+    return Operations(samples or Samples(), book, vitals, BUDGETS, switches, Clock(), 5)
 
 
 class Calendars:
@@ -148,6 +148,10 @@ def test_budgets_are_judged_where_they_are_watched_and_something_was_measured() 
     for name in ("failed answers", "first load"):
         assert (states[name].value, states[name].met) == (None, None)
     assert {one.live for one in BUDGETS} <= {"", *LIVE}
+
+
+def test_limits_are_those_of_the_budgets_that_are_watched_and_of_the_connections() -> None:
+    assert operations().limits(ADMIN) == Limits(None, 1.0, 5)
 
 
 def test_the_pipeline_is_none_until_it_told_something() -> None:

@@ -42,7 +42,8 @@ def create_dashboard(services: Services, web: Web, limiter: RateLimiter, trail: 
     visitors = None
     if services.identity is not None:
         visitors = Visitors(services.identity, web, pages)
-        app.server.register_blueprint(auth_blueprint(services.identity, web, visitors))
+        signing = auth_blueprint(services.identity, services.health, web, visitors)
+        app.server.register_blueprint(signing)
     guard.install(app, pages, web, visitors, limiter, trail)
     return app
 

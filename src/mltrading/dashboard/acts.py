@@ -4,7 +4,7 @@ read here again. It comes from outside, so nothing of it is believed."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -119,10 +119,31 @@ def query_form(*children: Node, submit: str, **changes: str | None) -> list[Any]
     return el("form", *children, send, class_="form form-row", data_query=json.dumps(changes))
 
 
-def text_field(label: str, name: str, *, type: str = "text", **attributes: str | None) -> list[Any]:
-    """A field with its label above it."""
+def text_field(
+    label: str, name: str, *, type: str = "text", hint: str = "", **attributes: str | None
+) -> list[Any]:
+    """A field with its label above it and, where there is more to say, what is expected below."""
     return el(
-        "label", el("span", label), el("input", name=name, type=type, **attributes), class_="field"
+        "label",
+        el("span", label),
+        el("input", name=name, type=type, **attributes),
+        el("span", hint, class_="field-hint") if hint else None,
+        class_="field",
+    )
+
+
+def chosen_only(of: str, when: Sequence[str], chosen: str, *fields: Node) -> list[Any]:
+    """Fields that are there while the choice `of` of the same form is one of `when`; else they wait
+    unseen and are not sent."""
+    away = chosen not in when
+    return el(
+        "fieldset",
+        *fields,
+        class_="chosen-only",
+        hidden="hidden" if away else None,
+        disabled="disabled" if away else None,
+        data_of=of,
+        data_when=" ".join(when),
     )
 
 

@@ -96,10 +96,11 @@ def csv_href(file: str, view: ChartView | CompareView | OverviewQuery) -> str | 
     return f"/export/{file}.csv?{view.to_query()}" if may else None
 
 
-def csv_link(href: str | None, what: str, **attributes: Any) -> Component:
-    """The button that saves `what` ("these lines"); unseen while it has no address."""
+def csv_link(href: str | None, what: str, text: str = "", **attributes: Any) -> Component:
+    """The button that saves `what` ("these lines"); unseen while it has no address. `text` stands
+    on it where a page has several."""
     return html.A(
-        ["CSV", visually_hidden(f" of {what}")],
+        text or ["CSV", visually_hidden(f" of {what}")],
         href=href,
         title=f"Save {what} as CSV",
         className="button csv",

@@ -39,19 +39,20 @@ def table(
     """A table in the frame that it scrolls in, which the keyboard reaches by its label. `stacked`:
     on a phone each row is a block instead, in which every cell says its head."""
     head = el("tr", *(el("th", name, scope="col") for name in heads))
-    body = el("tbody", *(_labelled(row, heads) if stacked else row for row in rows))
+    body = el("tbody", *(labelled(row, heads) if stacked else row for row in rows))
     name = "table stacked" if stacked else "table"
     whole = el("table", el("thead", head), body, class_=name, id=id)
     return el("div", whole, class_="table-wrap", tabindex="0", role="region", aria_label=label)
 
 
-def _labelled(row: Node, heads: Sequence[str]) -> Node:
-    """The row, each of whose cells knows its head; one that is no row of such cells as it is."""
+def labelled(row: Node, heads: Sequence[str]) -> Node:
+    """The row, each of whose cells (but its own head) knows the head of its column, for a table of
+    the class `stacked`; one that is no row of such cells as it is."""
     if isinstance(row, str) or len(row) != len(heads) + 2:
         return row
     tag, attributes, *cells = row
     known = (
-        [cell[0], {**cell[1], "data-label": f"{head}: "}, *cell[2:]] if head else cell
+        [cell[0], {**cell[1], "data-label": head}, *cell[2:]] if head and cell[0] == "td" else cell
         for cell, head in zip(cells, heads, strict=True)
     )
     return [tag, attributes, *known]

@@ -13,14 +13,17 @@ from mltrading.dashboard.serving import static_folder
 
 THEMES = ("dark", "light")
 DEFAULT = "dark"
+COOKIES = ("theme", "system_theme")  # what was chosen, else what the system has (js/theme.js)
 
 Palette = Mapping[str, str]
 
 
 def current() -> str:
-    """The theme of the request's cookie; dark where it has none."""
-    theme = request.cookies.get("theme", DEFAULT) if has_request_context() else DEFAULT
-    return theme if theme in THEMES else DEFAULT
+    """The theme of the request's cookies; dark where they tell none."""
+    if not has_request_context():
+        return DEFAULT
+    told = (request.cookies.get(name) for name in COOKIES)
+    return next((theme for theme in told if theme in THEMES), DEFAULT)
 
 
 @cache

@@ -165,7 +165,7 @@ def build(
         more_right=floor_start(series.last_ts, interval) > int(bars.ts[-1]),
         finer=any(source.overlaps(i, window) for i in candidates if i.length < interval.length),
         trust=_trust(symbol, source, interval, found, calendar, now),
-        quote=_quote(source.known.newest),
+        quote=quote(source.known.newest),
         available=source.available,
         notes=notes,
     )
@@ -305,7 +305,8 @@ def _missing(
     return len(calendar.missing(labels, start, end))
 
 
-def _quote(newest: NewestClose | None) -> Quote | None:
+def quote(newest: NewestClose | None) -> Quote | None:
+    """What is said of the newest close; None where there is none."""
     if newest is None:
         return None
     change = newest.close - newest.previous

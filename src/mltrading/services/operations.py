@@ -50,11 +50,13 @@ Series = Sequence[tuple[datetime, Window]]
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Usage of a span of whole hours, most used first; users by day, without names."""
+    """Usage of a span of whole hours, most used first; users by day, without names. `days` are the
+    first and the last that it touches."""
 
     pages: Sequence[Usage]
     services: Sequence[Usage]
     users: Sequence[tuple[date, int]]
+    days: tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,16 @@ class LogPage:
     records: Sequence[LogRecord]
     query: LogQuery
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What measures should not exceed; None where nothing says so. `answer_ms` is for 95 of 100
+    answers, `failed_percent` of all; `connections` of one web process to the database."""
+
+    answer_ms: float | None = None
+    failed_percent: float | None = None
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,7 @@ class Operations:
         budgets: Sequence[Budget],
         in_force: Sequence[tuple[str, str, str]],
         clock: Clock,
+        connections: int | None = None,
     ) -> None:
         self._samples = samples
         self._book = book
@@ -95,6 +108,7 @@ class Operations:
         self._budgets = budgets
         self._in_force = in_force
         self._clock = clock
+        self._connections = connections
         self._days = DayReader(samples, book)
 
     def now(self, actor: Actor) -> Vital:
@@ -127,6 +141,7 @@ class Operations:
             self._book.usage("page", since, now),
             self._book.usage("service", since, now),
             self._book.active_users(since.date(), now.date() + timedelta(days=1)),
+            (since.date(), now.date()),
         )
 
     def slowest(self, actor: Actor, span: timedelta) -> Sequence[Usage]:
@@ -203,6 +218,12 @@ class Operations:
         """The switches in force: (setting, value, where it comes from)."""
         _require(actor)
         return self._in_force
+
+    def limits(self, actor: Actor) -> Limits:
+        """The budgets that are watched, and how many connections a process may use at once."""
+        _require(actor)
+        known = {one.live: one.limit for one in self._budgets}
+        return Limits(known.get("request_p95"), known.get("error_share"), self._connections)
 
     def budgets(self, actor: Actor) -> Sequence[BudgetState]:
         """What the dashboard may take, and what it takes where that is watched."""

@@ -16,6 +16,7 @@ from mltrading.domain.price_alerts.foresight import Foreseen, foresee
 from mltrading.domain.price_alerts.judging import needed
 from mltrading.domain.trust import staleness
 from mltrading.errors import Forbidden, InvalidAlert
+from mltrading.services.charting import Quote, quote
 from mltrading.services.ports.price_alerts import (
     Looked,
     Notice,
@@ -143,6 +144,12 @@ class PriceAlerts:
             return _foresee(source, calendar, now, wish)
 
         return self._reader.of(actor.scope, code, read)
+
+    def quote(self, actor: Actor, code: str) -> Quote | None:
+        """The newest close of a symbol, which a level may be near to; None where it has none.
+        Raises UnknownSymbol as `add` does."""
+        _owner(actor)
+        return self._reader.of(actor.scope, code, lambda source, *_: quote(source.known.newest))
 
     def notices(self, actor: Actor) -> Sequence[Notice]:
         """What the actor was told, the newest first; the newest 50."""

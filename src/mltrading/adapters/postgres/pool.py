@@ -54,7 +54,8 @@ class OneMoment:
 
 
 class Database:
-    """Connections to `url`: at most `pool_size` kept, twice as many, or `slots`, for moments.
+    """Connections to `url`: at most `pool_size` kept, twice as many, or `slots`, for moments
+    (`most`).
 
     `wait_seconds` bounds the wait for a free connection; it counts from when one was last taken or
     given back: where all stand still nobody else waits. `outage_seconds` bounds the wait for a
@@ -79,7 +80,7 @@ class Database:
         self._parameters = connections.parameters(url)
         self._url = url
         self._pool_size = pool_size
-        self._most = min(slots or 2 * pool_size, 2 * pool_size)
+        self.most = min(slots or 2 * pool_size, 2 * pool_size)
         self._wait_seconds = wait_seconds
         self._outage_seconds = outage_seconds
         self._timeout_seconds = timeout_seconds
@@ -91,7 +92,7 @@ class Database:
         # psycopg2 does not close in a child what the parent opened, so dropping it is safe.
         self._pool: QueuePool | None = None
         self._guard = threading.Lock()
-        self._slots = threading.BoundedSemaphore(self._most)
+        self._slots = threading.BoundedSemaphore(self.most)
         self._moved = time.monotonic()  # when a slot was last taken or given back
         self._watchdog = Watchdog()
         self._meter = PoolMeter() if self._measured else Unmeasured()
@@ -240,7 +241,7 @@ class Database:
             if not self._slots.acquire(timeout=max(0.0, min(wait, seconds_left()))):
                 self._meter.exhausted()
                 raise DatabaseBusy(
-                    f"all {self._most} connections to the database are busy: try again in a moment"
+                    f"all {self.most} connections to the database are busy: try again in a moment"
                 )
         self._moved = time.monotonic()
         return not free

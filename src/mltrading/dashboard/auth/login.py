@@ -9,7 +9,6 @@ from mltrading.dashboard.auth.forms import field
 from mltrading.dashboard.auth.page import LoginPage
 from mltrading.dashboard.auth.places import local_path
 from mltrading.dashboard.guard.answers import onward
-from mltrading.dashboard.guard.visitor import Visitors
 from mltrading.dashboard.origin import current_origin
 from mltrading.errors import CodeNeeded, DatabaseUnavailable, SignInRefused, TooManyAttempts
 
@@ -19,8 +18,12 @@ def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
 
     @blueprint.get("/login")
     def show() -> Response:
-        place = local_path(request.args.get("next"))
-        return onward(place) if _already(visitors) else page.shown()
+        try:
+            if visitors.actor() is not None:
+                return onward(local_path(request.args.get("next")))
+        except DatabaseUnavailable as error:
+            return page.begun(error)
+        return page.begun(page.outage())
 
     @blueprint.post("/login")
     def sign_in() -> Response:
@@ -34,11 +37,3 @@ def add_routes(blueprint: Blueprint, page: LoginPage) -> None:
     def sign_out() -> Response:
         identity.sign_out(visitors.token, current_origin())
         return farewell("/login?said=out", page.web)
-
-
-def _already(visitors: Visitors) -> bool:
-    """Whether this browser is signed in; without a database nobody knows."""
-    try:
-        return visitors.actor() is not None
-    except DatabaseUnavailable:
-        return False

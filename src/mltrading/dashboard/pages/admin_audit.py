@@ -35,7 +35,7 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
         _search(query),
         *([el("p", f"{wrong}; all rows are shown", class_="callout")] if wrong else []),
         el("div", *_tools(query), class_="button-row"),
-        table("Audit trail", HEADS, rows, "audit-table"),
+        table("Audit trail", HEADS, rows, "audit-table", stacked=True),
         *([] if rows else [el("p", "Nothing of that kind was recorded.", class_="muted")]),
         _pager(asked.page, page.more),
     ]

@@ -19,5 +19,5 @@ def drawn(services: Services, query: dict[str, str]) -> list[Node]:
     return [
         el("h2", "In force"),
         el("p", said, class_="muted"),
-        table("In force", ("Setting", "Value", "From"), rows, "features-table"),
+        table("In force", ("Setting", "Value", "From"), rows, "features-table", stacked=True),
     ]

@@ -123,7 +123,9 @@ def _named(chart: Chart | None) -> tuple[Symbol | None, Quote | None]:
 
 
 def _interval(chart: Chart | None) -> Interval:
-    return chart.interval if chart else Interval.D1
+    """What an alert begins with: the interval that somebody chose, not what fits the window."""
+    chosen = chart.view.interval if chart else None
+    return chosen if chart and chosen in chart.available else Interval.D1
 
 
 def _figure(chart: Chart | None) -> Figure:

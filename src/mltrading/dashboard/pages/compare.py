@@ -75,7 +75,7 @@ def layout(services: Services, search: str) -> Component:
                     _add_box(),
                     html.Div(_modes(view), id="compare-mode", className="segments"),
                     html.Div(_ranges(view), id="compare-range", className="segments"),
-                    csv_link(None, "these lines", id="compare-csv"),
+                    csv_link(None, "these lines", "CSV of lines", id="compare-csv"),
                 ],
                 className="toolbar",
             ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dash import html
 from dash.development.base_component import Component
 
 from mltrading.dashboard import formats
-from mltrading.dashboard.components import Children, missing, simulated_mark, stale_mark
+from mltrading.dashboard.components import Children, data, missing, simulated_mark, stale_mark
 from mltrading.dashboard.exports import csv_link
 from mltrading.dashboard.figures.panes import signed_percent
 from mltrading.domain.metrics import BASIS, NEEDED_SESSIONS
@@ -17,8 +18,8 @@ from mltrading.services.market import CompareLine, CompareMetrics, Comparison
 
 
 def metrics_table(comparison: Comparison, csv: str | None = None) -> Component:
-    """One row a symbol in the order of the lines, and below it what the numbers rest on and the
-    button that saves them from the address `csv`."""
+    """One row a symbol in the order of the lines (on a phone a block), and below it what the
+    numbers rest on and the button that saves them from the address `csv`."""
     first = comparison.rows[0].symbol.code
     heads = [
         ("Symbol", ""),
@@ -30,8 +31,9 @@ def metrics_table(comparison: Comparison, csv: str | None = None) -> Component:
         ("Avg volume", "Mean volume of a session"),
         ("Sessions", "Sessions in the window that the row rests on"),
     ]
+    names = [name for name, _ in heads]
     body = [
-        _row(row, line, number)
+        _row(row, line, number, names)
         for number, (row, line) in enumerate(zip(comparison.rows, comparison.lines, strict=True))
     ]
     head = [
@@ -39,15 +41,15 @@ def metrics_table(comparison: Comparison, csv: str | None = None) -> Component:
         for name, about in heads
     ]
     table = html.Table(
-        [html.Thead(html.Tr(head)), html.Tbody(body)], className="table compare-table"
+        [html.Thead(html.Tr(head)), html.Tbody(body)], className="table stacked compare-table"
     )
     basis = html.P(f"{BASIS[0].upper()}{BASIS[1:]}.", className="muted")
-    button = csv_link(csv, "this table") if csv else None
+    button = csv_link(csv, "this table", "CSV of table") if csv else None
     below = html.Div([basis, button], className="compare-basis")
     return html.Div([html.Div(table, className="table-wrap", tabIndex="0"), below])
 
 
-def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
+def _row(row: CompareMetrics, line: CompareLine, number: int, heads: Sequence[str]) -> Component:
     metrics, symbol = row.metrics, row.symbol
     sessions = metrics.sessions
     marks = [simulated_mark()] if symbol.simulated else []
@@ -62,7 +64,7 @@ def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
     ]
     if not sessions:
         nothing = html.Td("no bars in this window", colSpan=6, className="missing")
-        return html.Tr([html.Th(name, scope="row"), nothing, _cell("0")])
+        return html.Tr([html.Th(name, scope="row"), nothing, *_labelled([_cell("0")], heads[-1:])])
     cells = [
         _signed(metrics.total_return, "total_return", sessions),
         _number(metrics.volatility, "volatility", sessions, f"{metrics.volatility:.2%}"),
@@ -74,7 +76,15 @@ def _row(row: CompareMetrics, line: CompareLine, number: int) -> Component:
         ),
         _cell(f"{sessions:,}"),
     ]
-    return html.Tr([html.Th(name, scope="row"), *cells])
+    return html.Tr([html.Th(name, scope="row"), *_labelled(cells, heads[1:])])
+
+
+def _labelled(cells: Iterable[Component], heads: Sequence[str]) -> list[Component]:
+    """The cells, each of which knows the head of its column."""
+    return [
+        html.Td(**cell.to_plotly_json()["props"], **data(label=head))
+        for cell, head in zip(cells, heads, strict=True)
+    ]
 
 
 def _cell(children: Children, class_name: str = "", title: str = "") -> Component:

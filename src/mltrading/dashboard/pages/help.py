@@ -1,4 +1,4 @@
-"""Help: the keys, what the marks on the screen mean, and how figures are computed."""
+"""Help: what the marks on the screen mean, how figures are computed, what alerts do, the keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dash import Dash, html
 from dash.development.base_component import Component
 
 from mltrading.dashboard import frame
+from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.components import (
     Children,
     command,
@@ -16,6 +17,8 @@ from mltrading.dashboard.components import (
     stale_mark,
 )
 from mltrading.dashboard.registry import Page, shown
+from mltrading.domain.access import Permission
+from mltrading.services.price_alerts import MOST_A_DAY, MOST_ALERTS
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -63,10 +66,60 @@ FIGURES: tuple[tuple[str, str], ...] = (
     ("Drawdown", "Value over its highest value so far, minus one; never above zero."),
 )
 
+ALERTS: tuple[tuple[Children, str], ...] = (
+    (
+        "What is judged",
+        "Closed bars only: a bar counts once its exchange's calendar says that it is over and all "
+        "of it is stored. A crossing is told with the bar that crosses, not while the price stays "
+        "beyond; a bar that is corrected later is not judged again.",
+    ),
+    (
+        "When",
+        "As bars arrive, by the worker (mltrading worker). Where none runs, the page Alerts says "
+        "so; what happened meanwhile is told once one runs again.",
+    ),
+    (
+        "Pause, most a day",
+        "After it told, an alert rests for its pause, and it tells at most as often a day as it "
+        f"says (1 to {MOST_A_DAY}), by the date at the exchange. Bars in between are held back for "
+        "good.",
+    ),
+    (
+        "Told where",
+        "Among the notices of the page Alerts, counted in the top bar until they are read; "
+        "by e-mail too where this deployment sends any and the alert says so.",
+    ),
+    (
+        "Preview",
+        "How often the alert would have told over the newest year of stored bars, by the same "
+        "rules. What was is no promise.",
+    ),
+    ("Yours alone", f"Nobody else sees your alerts; you may have {MOST_ALERTS}."),
+)
+
+OPERATIONS: tuple[tuple[Children, str], ...] = (
+    (
+        "Ops",
+        "How this deployment runs, all of its processes together. “Not known” was not measured, "
+        "and is no zero. Dashed lines are limits.",
+    ),
+    (
+        "Ops: Alerts",
+        "The rules of alerting.yml: which fire, who was told by which channel, and what is "
+        "silenced. They tell operators of the deployment, never traders of prices. A silence needs "
+        "a reason and ends by itself.",
+    ),
+    (
+        "What to do",
+        "Each rule has a section in the runbook (docs/runbook.md), to which its message leads.",
+    ),
+)
+
 
 def layout(services: Services, search: str) -> Component:
     from mltrading.dashboard.pages import PAGES  # the pages import this one
 
+    actor = current_actor()
     return html.Div(
         [
             html.H1("Help"),
@@ -79,12 +132,19 @@ def layout(services: Services, search: str) -> Component:
             _definitions(MARKS),
             html.H2("Figures"),
             _definitions(FIGURES),
+            *_section("Alerts", ALERTS, actor.may(Permission.VIEW_SHARED_DATA)),
+            *_section("Operations", OPERATIONS, actor.may(Permission.MODIFY_SETTINGS)),
             html.H2("Keyboard"),
             html.Div(frame.key_tables(shown(PAGES, services), services), className="key-columns"),
         ],
         className="page-text",
         id="help-page",
     )
+
+
+def _section(title: str, entries: tuple[tuple[Children, str], ...], asked: bool) -> list[Component]:
+    """For those whose pages it is about."""
+    return [html.H2(title), _definitions(entries)] if asked else []
 
 
 def _definitions(entries: tuple[tuple[Children, str], ...]) -> Component:

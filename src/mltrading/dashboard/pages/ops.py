@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from mltrading.dashboard import theme
 from mltrading.dashboard.actor import current_actor
-from mltrading.dashboard.figures.ops import Line, Span, lines
+from mltrading.dashboard.figures.ops import Limit, Line, Span, lines
 from mltrading.dashboard.markup import Node, el
 from mltrading.dashboard.pages.ops_frame import PATH, Drawn, Query, Section, page_of, span_of
 from mltrading.dashboard.pages.ops_now import alerts, jobs, processes, state
 from mltrading.dashboard.pages.ops_parts import figure, milliseconds, share
 from mltrading.services.days import together
-from mltrading.services.operations import Series, step_of
+from mltrading.services.operations import Limits, Series, step_of
 from mltrading.services.ports.operations import Window
 from mltrading.utils.histogram import quantile
 
@@ -28,17 +28,17 @@ CHARTS = {
     "ops-pool-chart": "Connections to the database",
     "ops-machine-chart": "Machine, the worst process, %",
 }
-HIGH_ERRORS, HIGH_LATENCY_SECONDS, HIGH_MEMORY = 0.01, 0.8, 0.8
+HIGH_MEMORY = 0.8
 SHORTEST_SECONDS = 60.0  # of a step that is not over: less says nothing of a minute
 
 
 def draw(services: Services, query: Query) -> Drawn:
     actor, asked, span = current_actor(), services.operations, span_of(query)
     series = asked.history(actor, span)
-    whole = together([window for _, window in series])
+    whole, limits = together([window for _, window in series]), asked.limits(actor)
     return Drawn(
         {
-            "ops-figures": [el("div", *_figures(whole), class_="ops-stats")],
+            "ops-figures": [el("div", *_figures(whole, limits), class_="ops-stats")],
             "ops-state": [
                 el("h2", "State"),
                 *alerts(asked.alerts(actor)),
@@ -47,19 +47,20 @@ def draw(services: Services, query: Query) -> Drawn:
             "ops-jobs": jobs(asked.jobs(actor)),
             "ops-processes": processes(asked.processes(actor)),
         },
-        charts(series, span, services.clock.now()),
+        charts(series, span, services.clock.now(), limits),
     )
 
 
-def _figures(whole: Window) -> Iterator[Node]:
+def _figures(whole: Window, limits: Limits) -> Iterator[Node]:
     median, p95 = quantile(whole.latency, 0.5), whole.latency_p95_seconds
     counted = whole.samples or None  # of no sample nothing is known, not that there was nothing
     yield figure("Requests", counted, f"{whole.requests:,}")
-    yield figure(
-        "Failed", whole.error_rate, share(whole.error_rate), bad=whole.error_rate > HIGH_ERRORS
-    )
+    failed = _over(100 * whole.error_rate, limits.failed_percent)
+    yield figure("Failed", whole.error_rate, share(whole.error_rate), bad=failed)
     yield figure("Half within", median, milliseconds(median))
-    yield figure("95 of 100 within", p95, milliseconds(p95), bad=p95 > HIGH_LATENCY_SECONDS)
+    yield figure(
+        "95 of 100 within", p95, milliseconds(p95), bad=_over(1000 * p95, limits.answer_ms)
+    )
     yield figure("Over 10 s", counted, f"{whole.slow:,}", bad=whole.slow > 0)
     yield figure("Turned away, 503", counted, f"{whole.shed_503:,}", bad=whole.shed_503 > 0)
     yield figure("Waits for a connection", counted, f"{whole.pool_waits:,}")
@@ -74,7 +75,11 @@ def _figures(whole: Window) -> Iterator[Node]:
     )
 
 
-def charts(series: Series, span: timedelta, now: datetime) -> dict[str, Any]:
+def _over(value: float, limit: float | None) -> bool:
+    return limit is not None and value > limit
+
+
+def charts(series: Series, span: timedelta, now: datetime, limits: Limits) -> dict[str, Any]:
     """A figure for each of CHARTS."""
     palette, step = theme.palette(theme.current()), float(step_of(span))
     shown = Span(now - span, now, step)
@@ -82,30 +87,34 @@ def charts(series: Series, span: timedelta, now: datetime) -> dict[str, Any]:
     windows = [window for _, window in series]
     minutes = [_minutes(moment, step, now) for moment in at]
 
-    def drawn(unit: str, *of: Line) -> Any:
-        return lines(at, of, shown, unit, palette)
+    def drawn(unit: str, *of: Line, limit: Limit | None = None) -> Any:
+        return lines(at, of, shown, unit, palette, limit)
 
     return {
         "ops-latency-chart": drawn(
             "ms",
             Line("half", [1000 * quantile(one.latency, 0.5) for one in windows]),
             Line("95 of 100", _ms([one.latency_p95_seconds for one in windows]), "series-2", "dot"),
+            limit=_limit("budget", limits.answer_ms),
         ),
         "ops-requests-chart": drawn(
             "", Line("requests", [one.requests / m for one, m in zip(windows, minutes)])
         ),
         "ops-errors-chart": drawn(
-            "%", Line("failed", _percent([one.error_rate for one in windows]), "down")
+            "%",
+            Line("failed", _percent([one.error_rate for one in windows]), "down"),
+            limit=_limit("budget", limits.failed_percent),
         ),
         "ops-pool-chart": drawn(
             "",
-            Line("in use by one process, at most", [float(one.pool_in_use) for one in windows]),
+            Line("most of one process", [float(one.pool_in_use) for one in windows]),
             Line(
                 "waits a minute",
                 [one.pool_waits / m for one, m in zip(windows, minutes)],
                 "series-2",
                 "dot",
             ),
+            limit=_limit("its limit", limits.connections),
         ),
         "ops-machine-chart": drawn(
             "%",
@@ -114,8 +123,13 @@ def charts(series: Series, span: timedelta, now: datetime) -> dict[str, Any]:
             Line(
                 "free disk", _percent([one.disk_free_share for one in windows]), "series-3", "dash"
             ),
+            limit=_limit("memory limit", 100 * HIGH_MEMORY),
         ),
     }
+
+
+def _limit(name: str, value: float | None) -> Limit | None:
+    return None if value is None else Limit(name, value)
 
 
 def _minutes(began: datetime, step: float, now: datetime) -> float:

@@ -10,11 +10,11 @@ from mltrading.dashboard.markup import Node, el
 
 def table(id: str, heads: Sequence[str], rows: Sequence[Node], nothing: str) -> Node:
     """A table, or `nothing` in words. On a phone each row stands by itself, and each cell says
-    what it is (css/ops_alerts.css)."""
+    what it is."""
     if not rows:
         return el("p", nothing, class_="muted", id=id)
     head = el("thead", el("tr", *(el("th", name, scope="col") for name in heads)))
-    shown = el("table", head, el("tbody", *rows), class_="table alerts-table", id=id)
+    shown = el("table", head, el("tbody", *rows), class_="table stacked alerts-table", id=id)
     return el("div", shown, class_="table-wrap", id=f"{id}-wrap")
 
 

@@ -56,7 +56,10 @@ def _deployments(deployments: Sequence[Deployment]) -> list[Node]:
     ]
     nothing = "None is recorded: the release phase does it (mltrading release)."
     heads = ("Time (UTC)", "Environment", "Version", "Release", "Commit")
-    return [el("h2", "Deployments"), *table("ops-deployments-table", heads, rows, nothing)]
+    return [
+        el("h2", "Deployments"),
+        *table("ops-deployments-table", heads, rows, nothing, stacked=True),
+    ]
 
 
 def _pipeline(metrics: Sequence[PipelineMetric]) -> list[Node]:
@@ -72,12 +75,16 @@ def _pipeline(metrics: Sequence[PipelineMetric]) -> list[Node]:
     ]
     nothing = "Not known: the delivery jobs have stored nothing yet (mltrading pipeline FILE)."
     heads = ("Figure", ">Value", "Target", "Kept", "Measured (UTC)")
-    return [el("h2", "Pipeline"), *table("ops-pipeline-table", heads, rows, nothing)]
+    return [
+        el("h2", "Pipeline"),
+        *table("ops-pipeline-table", heads, rows, nothing, stacked=True),
+    ]
 
 
 def _flags(in_force: Sequence[tuple[str, str, str]]) -> list[Node]:
     rows = [row(name, cell(value), cell(where)) for name, value, where in in_force]
-    return [el("h2", "In force"), *table("ops-flags-table", ("Setting", "Value", "From"), rows, "")]
+    heads = ("Setting", "Value", "From")
+    return [el("h2", "In force"), *table("ops-flags-table", heads, rows, "", stacked=True)]
 
 
 PAGE = page_of(

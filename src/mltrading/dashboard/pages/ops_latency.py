@@ -91,7 +91,8 @@ def _table(slowest: Sequence[Usage], chosen: Chosen | None, query: Query) -> lis
         ">Time in all",
     )
     rows = [_row(one, chosen == (one.kind, one.name), query) for one in slowest]
-    return table("ops-slowest-table", heads, rows, "Not known: nothing was used in this time.")
+    nothing = "Not known: nothing was used in this time."
+    return table("ops-slowest-table", heads, rows, nothing, stacked=True)
 
 
 def _row(one: Usage, shown: bool, query: Query) -> Node:

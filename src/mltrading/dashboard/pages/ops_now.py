@@ -115,7 +115,7 @@ def jobs(states: Sequence[JobState]) -> list[Node]:
     ]
     heads = ("Job", "For", "State", "Last done (UTC)", "Next due (UTC)", "Outcome")
     nothing = "Not known: no worker has looked for what is due yet."
-    return [el("h2", "Jobs"), *table("ops-jobs-table", heads, rows, nothing)]
+    return [el("h2", "Jobs"), *table("ops-jobs-table", heads, rows, nothing, stacked=True)]
 
 
 def _standing(one: JobState) -> Node:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.markup import Node, el, labelled
 
 NOT_KNOWN = "not known"
 MEGABYTE = 1_000_000
@@ -29,17 +29,22 @@ def figure(label: str, value: float | None, shown: str, *, bad: bool = False) ->
     )
 
 
-def table(id: str, heads: Sequence[str], rows: Sequence[Node], nothing: str) -> list[Node]:
+def table(
+    id: str, heads: Sequence[str], rows: Sequence[Node], nothing: str, *, stacked: bool = False
+) -> list[Node]:
     """A table in its own scrolling box, or `nothing` in words. A head that begins with ">" is of
-    figures, which stand on the right."""
+    figures, which stand on the right. `stacked`: on a phone each row is a block instead."""
     if not rows:
         return [el("p", nothing, class_="muted", id=id)]
+    names = [head.lstrip(">") for head in heads]
     cells = [
-        el("th", head.lstrip(">"), scope="col", class_="number" if head[:1] == ">" else None)
-        for head in heads
+        el("th", name, scope="col", class_="number" if head[:1] == ">" else None)
+        for name, head in zip(names, heads, strict=True)
     ]
-    body = el("table", el("thead", el("tr", *cells)), el("tbody", *rows), class_="table", id=id)
-    return [el("div", body, class_="table-wrap", id=f"{id}-wrap")]
+    body = el("tbody", *(labelled(one, names) if stacked else one for one in rows))
+    name = "table stacked" if stacked else "table"
+    shown = el("table", el("thead", el("tr", *cells)), body, class_=name, id=id)
+    return [el("div", shown, class_="table-wrap", id=f"{id}-wrap")]
 
 
 def row(head: Node, *cells: Node) -> Node:

@@ -4,7 +4,7 @@ the performance budgets is met."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mltrading.dashboard import theme
@@ -24,6 +24,7 @@ from mltrading.dashboard.pages.ops_parts import (
     table,
     words,
 )
+from mltrading.dashboard.pages.ops_words import verb_words
 from mltrading.services.days import Trend
 from mltrading.services.operations import BudgetState
 from mltrading.services.ports.operations import Timing, Usage
@@ -46,13 +47,13 @@ def draw(services: Services, query: Query) -> Drawn:
             "ops-trends": _trends(asked.trends(actor).trends()),
             "ops-used": [
                 el("h2", "Use"),
-                *_used("ops-pages-table", "Page", used.pages),
-                *_used("ops-services-table", "What was asked for", used.services),
+                *_used("ops-pages-table", "Page", used.pages, page_words),
+                *_used("ops-services-table", "What was asked for", used.services, verb_words),
             ],
             "ops-experience": _experience(asked.experience(actor, span)),
             "ops-budgets": _budgets(asked.budgets(actor)),
         },
-        {CHART: by_day(used.users, "users", theme.palette(theme.current()))},
+        {CHART: by_day(used.users, "users", used.days, theme.palette(theme.current()))},
     )
 
 
@@ -70,11 +71,18 @@ def _trends(trends: Sequence[Trend]) -> list[Node]:
     return [el("h2", "A day beside the day before"), *table("ops-trends-table", heads, rows, "")]
 
 
-def _used(id: str, head: str, used: Sequence[Usage]) -> list[Node]:
+def page_words(path: str) -> str:
+    """How the navigation calls a page; the path itself where there is none any more."""
+    from mltrading.dashboard.pages import PAGES  # the pages import this one
+
+    return next((one.name for one in PAGES if one.path == path), path)
+
+
+def _used(id: str, head: str, used: Sequence[Usage], words_of: Callable[[str], str]) -> list[Node]:
     calls = sum(one.calls for one in used)
     rows = [
         row(
-            one.name,
+            el("span", words_of(one.name), title=one.name),
             number(one.calls, f"{one.calls:,}"),
             number(one.calls, share(one.calls / calls) if calls else ""),
         )
@@ -90,12 +98,12 @@ def _experience(timings: Sequence[Timing]) -> list[Node]:
         key = (one.page, one.kind)
         summed[key] = added(summed.get(key, ()), one.counts)
     pages = dict.fromkeys(page for page, _ in summed)
-    rows = [row(page, *_timed(page, summed)) for page in pages]
+    rows = [row(el("span", page_words(page), title=page), *_timed(page, summed)) for page in pages]
     heads = ("Page", *(f">{name}" for name in KINDS.values()), ">Loads", ">Long tasks")
     nothing = "Not known: no browser has reported a load in this time."
     return [
         el("h2", "In the browser, three of four within"),
-        *table("ops-experience-table", heads, rows, nothing),
+        *table("ops-experience-table", heads, rows, nothing, stacked=True),
     ]
 
 
@@ -122,7 +130,7 @@ def _budgets(states: Sequence[BudgetState]) -> list[Node]:
     heads = ("Budget", ">Last 24 h", ">Limit", "Kept", "Of what")
     return [
         el("h2", "Performance budgets"),
-        *table("ops-budgets-table", heads, rows, ""),
+        *table("ops-budgets-table", heads, rows, "", stacked=True),
         el("p", "Those that are not known here are measured by make bench.", class_="muted"),
     ]
 

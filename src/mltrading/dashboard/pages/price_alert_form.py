@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mltrading.dashboard.acts import Act, act_form, choice_field, text_field
-from mltrading.dashboard.markup import Node
+from mltrading.dashboard.acts import Act, act_form, choice_field, chosen_only, text_field
+from mltrading.dashboard.markup import Node, el
+from mltrading.dashboard.pages.price_alert_lines import (
+    line_fields,
+    line_values,
+    on_scale,
+    read_line,
+)
 from mltrading.domain.bars import INTERVALS, Interval
-from mltrading.domain.indicators import REGISTRY
 from mltrading.domain.price_alerts.brake import Brake
 from mltrading.domain.price_alerts.conditions import (
+    MOST_MOVE_BARS,
+    MOST_PERCENT,
     MOVES,
-    OFFERED,
     Condition,
     Line,
     Moves,
@@ -33,6 +39,7 @@ KINDS: Mapping[str, str] = {
 }
 FIRST = "crosses"
 LEVEL = "level"
+FIRST_LINE = "rsi"
 COOLDOWNS: Mapping[int, str] = {
     0: "none",
     900: "15 minutes",
@@ -48,15 +55,16 @@ USUAL_COOLDOWN, USUAL_A_DAY = 3_600, 5
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What the form shows: texts of its fields by name, the kind of condition, and the alert it
-    is to change ("" for a new one)."""
+    """What the form shows: texts of its fields by name, the kind of condition, the alert it is to
+    change ("" for a new one), and what is known of the symbol's price ("" where nothing is)."""
 
     kind: str = FIRST
     edit: str = ""
-    values: Mapping[str, str] | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    price: str = ""
 
     def value(self, name: str, default: str = "") -> str:
-        return (self.values or {}).get(name, default)
+        return self.values.get(name, default)
 
 
 def from_query(query: Mapping[str, str]) -> Filled:
@@ -107,11 +115,12 @@ def form(filled: Filled, email: str) -> list[Node]:
         text_field(
             "Most a day",
             "most",
+            hint=f"1 to {MOST_A_DAY}",
+            title="By the date at the exchange",
             value=filled.value("most", str(USUAL_A_DAY)),
             inputmode="numeric",
             required="required",
             maxlength="2",
-            title=f"1 to {MOST_A_DAY}, by the date at the exchange",
         ),
         *_told(filled, email),
     ]
@@ -167,13 +176,9 @@ def _read_condition(act: Act) -> Condition:
         return moves(act.value("move"), _plain_number(act.value("percent")), act.value("within"))
     if kind != "indicator":
         raise InvalidView("the page sent what it never should; reload it and try again")
-    line = _line_text(act.value("line"), act.value("settings"))
-    other = act.value("other")
-    if other == LEVEL:
-        against = _plain_number(act.value("against"))
-    else:
-        against = _line_text(other, act.value("against"))
-    return crosses(line, act.value("way"), against)
+    to_level = act.value("other") == LEVEL
+    against = _plain_number(act.value("against")) if to_level else read_line(act, "other")
+    return crosses(read_line(act, "line"), act.value("way"), against)
 
 
 def _plain_number(text: str) -> str:
@@ -182,16 +187,6 @@ def _plain_number(text: str) -> str:
     if not re.fullmatch(r"[+-]?[0-9]*[.]?[0-9]+([eE][+-]?[0-9]+)?|[0-9]+[.]", plain):
         raise ValueError(f"'{text.strip()[:20]}' is no number; write it as 1234.5")
     return plain
-
-
-def _line_text(choice: str, settings: str) -> str:
-    """`macd.signal` with `12:26:9` as `macd:12:26:9.signal`."""
-    if choice == "close":
-        return choice
-    name, _, line = choice.partition(".")
-    plain = ":".join(part for part in re.split(r"[\s:,;]+", settings.strip()) if part)
-    spec = f"{name}:{plain}" if plain else name
-    return f"{spec}.{line}" if line else spec
 
 
 def _parts(condition: Condition) -> tuple[str, dict[str, str]]:
@@ -203,21 +198,10 @@ def _parts(condition: Condition) -> tuple[str, dict[str, str]]:
     against = condition.against
     if condition.kind == "price" and not isinstance(against, Line):
         return "crosses", {**parts, "level": number(against)}
-    parts |= {"line": _choice(condition.line), "settings": _settings(condition.line)}
+    parts |= line_values("line", condition.line)
     if isinstance(against, Line):
-        return "indicator", {**parts, "other": _choice(against), "against": _settings(against)}
+        return "indicator", {**parts, **line_values("other", against)}
     return "indicator", {**parts, "other": LEVEL, "against": number(against)}
-
-
-def _choice(line: Line) -> str:
-    if line.spec is None:
-        return line.name
-    main = REGISTRY[line.spec.name].lines[0]
-    return line.spec.name if line.name == main else f"{line.spec.name}.{line.name}"
-
-
-def _settings(line: Line) -> str:
-    return ":".join(f"{p:g}" for p in line.spec.params) if line.spec else ""
 
 
 def _ways(filled: Filled) -> Node:
@@ -231,6 +215,7 @@ def _crosses(filled: Filled) -> list[Node]:
         text_field(
             "Level",
             "level",
+            hint=filled.price or "a price, such as 1234.5",
             value=filled.value("level"),
             inputmode="decimal",
             required="required",
@@ -247,6 +232,7 @@ def _moves(filled: Filled) -> list[Node]:
         text_field(
             "By %, or more",
             "percent",
+            hint=f"0.01 to {MOST_PERCENT:g}",
             value=filled.value("percent", "5"),
             inputmode="decimal",
             required="required",
@@ -255,6 +241,7 @@ def _moves(filled: Filled) -> list[Node]:
         text_field(
             "Within bars",
             "within",
+            hint=f"1 to {MOST_MOVE_BARS}",
             value=filled.value("within", "5"),
             inputmode="numeric",
             required="required",
@@ -264,43 +251,41 @@ def _moves(filled: Filled) -> list[Node]:
 
 
 def _indicator(filled: Filled) -> list[Node]:
-    lines = [("close", "Close"), *_LINES]
+    other = filled.value("other", LEVEL)
     return [
-        choice_field("Line", "line", lines, filled.value("line", "rsi")),
-        text_field(
-            "Its settings",
-            "settings",
-            value=filled.value("settings"),
-            placeholder="the usual ones",
-            maxlength="24",
-            title="As on the chart, such as 14, or 12:26:9; empty: the usual ones",
-            autocomplete="off",
-        ),
+        *line_fields("Line", "line", filled.values, FIRST_LINE),
         _ways(filled),
-        choice_field(
-            "Level or line", "other", [(LEVEL, "a level"), *lines], filled.value("other", LEVEL)
-        ),
-        text_field(
-            "Level, or settings",
-            "against",
-            value=filled.value("against"),
-            placeholder="30",
-            maxlength="24",
-            title="The number, or for a line its settings",
-            autocomplete="off",
+        *line_fields("Level or line", "other", filled.values, LEVEL, (LEVEL, "a level")),
+        chosen_only(
+            "other",
+            [LEVEL],
+            other,
+            el("div", _against(filled), *_about_levels(filled), class_="field"),
         ),
     ]
 
 
-def _line_choices() -> list[tuple[str, str]]:
-    found = []
-    for name in OFFERED:
-        entry = REGISTRY[name]
-        for line in entry.lines:
-            main = line == entry.lines[0]
-            words = entry.title if main else f"{entry.title} ({line.replace('_', ' ')})"
-            found.append((name if main else f"{name}.{line}", words))
-    return found
+def _against(filled: Filled) -> Node:
+    return text_field(
+        "Level",
+        "against",
+        value=filled.value("against"),
+        inputmode="decimal",
+        required="required",
+        maxlength="20",
+        autocomplete="off",
+    )
+
+
+def _about_levels(filled: Filled) -> list[Node]:
+    """What levels the chosen line has, where that is known."""
+    line = filled.value("line", FIRST_LINE)
+    said = {"price": filled.price, **dict.fromkeys(("rsi", "stoch", "adx"), "from 0 to 100")}
+    return [
+        chosen_only("line", on_scale(scale), line, el("span", text, class_="field-hint"))
+        for scale, text in said.items()
+        if text
+    ]
 
 
 def _cooldown(filled: Filled) -> Node:
@@ -317,5 +302,4 @@ def _told(filled: Filled, email: str) -> list[Node]:
     return [choice_field("Told", "told", ways, filled.value("told", "here"))]
 
 
-_LINES = _line_choices()
 _FIELDS = {"crosses": _crosses, "moves": _moves, "indicator": _indicator}

@@ -79,7 +79,7 @@ def _row(one: AlertState) -> Node:
         el("th", code, " ", el("span", wish.interval.value, class_="muted"), scope="row"),
         el("td", wish.condition.words, _how(alert)),
         el("td", el("span", _standing(one), class_=f"state {MARKS[one.standing]}")),
-        el("td", *_last(alert), data_label="Told for the bar of: "),
+        el("td", *_last(alert), data_label=COLUMNS[3]),
         el("td", buttons),
         data_alert=number,
     )

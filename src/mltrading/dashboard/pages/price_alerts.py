@@ -8,6 +8,7 @@ form is drawn with its address alone, so that nothing typed into it is lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from dash.exceptions import PreventUpdate
 from mltrading.dashboard.actor import current_actor
 from mltrading.dashboard.acts import Act, read_act
 from mltrading.dashboard.components import aria, data, patch_button, skeleton, toast
+from mltrading.dashboard.formats import price
 from mltrading.dashboard.guard.access import guarded
 from mltrading.dashboard.markup import Node, el
 from mltrading.dashboard.pages import price_alert_parts as parts
@@ -33,7 +35,7 @@ from mltrading.dashboard.pages.price_alert_form import (
 )
 from mltrading.dashboard.registry import Page
 from mltrading.domain.access import Actor, Permission
-from mltrading.errors import InvalidView
+from mltrading.errors import InvalidView, UnknownSymbol
 
 if TYPE_CHECKING:
     from mltrading.services import Services
@@ -99,7 +101,8 @@ def register(app: Dash, services: Services) -> None:
         filled = _filled(services, actor, query)
         if form_of != search:
             mail = services.price_alerts.mails_to(actor)
-            anew: Parts = {"alerts-head": _head(filled), "alerts-form": form(filled, mail)}
+            priced = replace(filled, price=_price(services, actor, filled.value("symbol")))
+            anew: Parts = {"alerts-head": _head(filled), "alerts-form": form(priced, mail)}
             changed = {**anew, "alerts-preview": [], **changed}
         unread = services.price_alerts.unread(actor)
         return {**_drawn(services, actor, unread), **changed}, _kinds(filled), search, unread
@@ -122,6 +125,15 @@ def _filled(services: Services, actor: Actor, query: Mapping[str, str]) -> Fille
             if str(alert.id) == number:
                 return from_wish(alert.id, alert.symbol.code, alert.wish)
     return from_query(query)
+
+
+def _price(services: Services, actor: Actor, code: str) -> str:
+    """Where the levels of a symbol are, in words; "" where nothing is known of it."""
+    try:
+        quote = services.price_alerts.quote(actor, code) if code else None
+    except UnknownSymbol:
+        return ""
+    return "" if quote is None else f"last close {price(quote.close)}"
 
 
 def _head(filled: Filled) -> list[Node]:
@@ -154,7 +166,9 @@ def _perform(services: Services, actor: Actor, act: Act) -> Parts:
 
 def _preview(services: Services, actor: Actor, act: Act) -> Parts:
     code, wish = read_form(act)
-    return {"alerts-preview": parts.preview(services.price_alerts.preview(actor, code, wish))}
+    found = services.price_alerts.preview(actor, code, wish)
+    set_props("toast", {"children": []})  # what was wrong with the form before is not any more
+    return {"alerts-preview": parts.preview(found)}
 
 
 def _add(services: Services, actor: Actor, act: Act) -> Parts:
