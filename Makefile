@@ -76,8 +76,8 @@ run: $(RUN_STAMP)
 
 PYTEST := $(BIN)/python -m pytest
 
-# Two workers: one drives Chromium, the other Firefox, both take the rest. (A third brings nothing on
-# two processors: two browsers keep them busy.) What is no flow meets Firefox in test-firefox.
+# A third worker brings nothing on two processors: two browsers keep them busy. What is no flow meets
+# Firefox in test-firefox.
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \

@@ -72,7 +72,8 @@ def _is_flow(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Chromium's tests on one worker, Firefox's on the other, then file by file."""
+    """Each file on one worker, once a browser: first those in Chromium, then those in Firefox, so
+    that each worker changes browsers once, then those without."""
     config.option.loadscopereorder = False
     return _ByBrowser(config, log)
 
@@ -81,8 +82,9 @@ class _ByBrowser(LoadScopeScheduling):
     # xdist's own --dist loadgroup is without effect under pytest >= 9.2: it writes a private
     # attribute that pytest no longer reads. Here the browser is read from the test's name.
     def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
         parameters = nodeid.partition("[")[2].rstrip("]").split("-")
-        return next((name for name in BROWSERS if name in parameters), nodeid.partition("::")[0])
+        return next((f"{name} {file}" for name in BROWSERS if name in parameters), file)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -83,11 +83,20 @@ def template(server_url: str, run_folder: Path) -> str:
     return record.read_text()
 
 
+def clone(server_url: str, template: str, name: str) -> None:
+    """A database `name` as `template` is. Its files are copied, as before 15, since 15 only where
+    that is asked for: through the log it would take three times as long."""
+    with closing(psycopg2.connect(server_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        strategy = "STRATEGY file_copy" if connection.server_version >= 150_000 else ""
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+
+
 @pytest.fixture
 def owner_url(server_url: str, template: str) -> Iterator[str]:
     """The URL of a fresh migrated database of this test alone, for the role that owns it."""
     name = f"mlt_{secrets.token_hex(6)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     yield database_on(server_url, name)
     drop(server_url, name)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import market_data
-from tests.database_fixtures import database_on, execute
+from tests.database_fixtures import clone, database_on
 
 START_SECONDS = 60
 METRICS_TOKEN = "t0ken-of-the-monitors"
@@ -36,7 +36,7 @@ def market_url(request: pytest.FixtureRequest, run_folder: Path) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
             name = f"mlt_market_{secrets.token_hex(4)}"
-            execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+            clone(server_url, template, name)
             market_data.load(database_on(server_url, name))
             record.write_text(name)
     return database_on(server_url, record.read_text())

@@ -17,7 +17,7 @@ from mltrading.app import create_app
 from mltrading.settings import load_settings
 from tests import market_data
 from tests.callback_client import Answer
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.identities import People
 from tests.visitors import SIGN_IN, Visitor
 
@@ -51,7 +51,7 @@ def real_now() -> Any:
 @contextmanager
 def signed_app(server_url: str, template: str, **variables: str) -> Iterator[SignedApp]:
     name = f"mlt_signed_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
     database = Database(url)

@@ -20,7 +20,7 @@ from mltrading.app import create_app
 from mltrading.settings import load_settings
 from tests import market_data
 from tests.callback_client import Answer, CallbackClient, component_id, split_outputs
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 
 pytestmark = pytest.mark.smoke
 
@@ -44,7 +44,7 @@ NOBODYS = "Something failed"  # edge.py says this of an exception nobody foresaw
 def client(server_url: str, template: str) -> Iterator[CallbackClient]:
     """The whole dashboard over a market of daily bars."""
     name = f"mlt_callbacks_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
     yield CallbackClient(create_app(load_settings(), url).server)

@@ -11,7 +11,7 @@ import pytest
 from mltrading.adapters.postgres.pool import Database
 from tests.alert_workers import Receiver, environment, receiving, working
 from tests.browser_fixtures import visiting
-from tests.database_fixtures import database_on, execute
+from tests.database_fixtures import clone, database_on
 from tests.identities import PASSWORD, People
 from tests.live_fixtures import served
 from tests.looks import assert_accessible, assert_fits, other_theme
@@ -58,7 +58,7 @@ def place(
 ) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("ops-alerts")
     name = f"mlt_ops_alerts_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     (folder / "development.yml").write_text(STRICT + "monitoring: {alerts: true}\n")
     with ExitStack() as opened:

@@ -14,7 +14,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.domain.bars import DAY, Bars
 from tests import market_data
 from tests.browser_fixtures import visiting
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.factories import make_sessions
 from tests.live_fixtures import served
 from tests.page import Page
@@ -49,7 +49,7 @@ REST = list(Bars.__slots__)[1:]
 @pytest.fixture(scope="module")
 def place(server_url: str, template: str, run_folder: Path) -> Iterator[Place]:
     name = f"mlt_alerts_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
     database = Database(url)

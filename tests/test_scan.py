@@ -12,7 +12,7 @@ import pytest
 from mltrading.adapters.postgres.pool import Database
 from mltrading.utils.clock import SystemClock
 from tests import market_data
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.identities import People
 from tests.live_fixtures import served
 from tests.visitors import SIGN_IN
@@ -28,7 +28,7 @@ def place(
     """The dashboard as the scan serves it, and the code of its administrator."""
     folder = tmp_path_factory.mktemp("scan")
     name = f"mlt_scan_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
     database = Database(url, 1)

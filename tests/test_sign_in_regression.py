@@ -19,7 +19,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.utils.clock import SystemClock
 from tests import market_data
 from tests.browser_fixtures import visiting
-from tests.database_fixtures import database_on, execute
+from tests.database_fixtures import clone, database_on
 from tests.identities import PASSWORD, People
 from tests.live_fixtures import served
 from tests.looks import assert_accessible, assert_fits, other_theme
@@ -56,7 +56,7 @@ def place(
 ) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("signed-in")
     name = f"mlt_signed_in_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
     (folder / "development.yml").write_text(STRICT)

@@ -26,7 +26,7 @@ from mltrading.errors import ConfigurationError
 from mltrading.settings import load_settings
 from tests import market_data
 from tests.callback_client import CallbackClient, component_id, split_outputs
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.identities import People
 from tests.live_fixtures import METRICS_TOKEN
 from tests.visitors import CALLBACK, SIGN_IN, STRICT, Visitor
@@ -227,7 +227,7 @@ def world(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     name = f"mlt_sweep_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     market_data.load(url, minutes_of=0)
     folder = tmp_path_factory.mktemp("config")

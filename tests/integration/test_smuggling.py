@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.live_fixtures import served
 
 pytestmark = pytest.mark.database
@@ -26,7 +26,7 @@ STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 def address(server_url: str, template: str, run_folder: Path) -> Iterator[tuple[str, int]]:
     """Where a server listens."""
     name = f"mlt_smuggling_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     with served(database_on(server_url, name), run_folder) as url:
         parts = urlsplit(url)
         yield str(parts.hostname), int(parts.port or 0)

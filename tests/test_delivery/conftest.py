@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import market_data
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.test_delivery.github_fake import GitHub, serving
 from tests.test_delivery.releases import COMMIT, Release
 from tests.test_delivery.smoke_stage import deploy
@@ -20,7 +20,7 @@ SESSIONS_OF_MINUTES = 5
 def small_market_url(server_url: str, template: str) -> Iterator[str]:
     """The URL of a database with the market of `market_data`, of minutes five sessions only."""
     name = f"mlt_small_market_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     market_data.load(database_on(server_url, name), SESSIONS_OF_MINUTES)
     yield database_on(server_url, name)
     drop(server_url, name)

@@ -23,7 +23,7 @@ from mltrading.domain.view import ChartView, CompareView, OverviewQuery
 from mltrading.services.market import Market
 from mltrading.services.ports.audit import Unlogged
 from mltrading.services.reading import MarketReader
-from tests.database_fixtures import database_on, drop, execute
+from tests.database_fixtures import clone, database_on, drop
 from tests.factories import SOURCE
 from tests.test_services.markets import FixedClock
 from tests.test_services.scopes import (
@@ -50,7 +50,7 @@ LISTED = """INSERT INTO symbols
 def url(server_url: str, template: str) -> Iterator[str]:
     """A database of this module with the look-alikes."""
     name = f"mlt_scope_{secrets.token_hex(4)}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    clone(server_url, template, name)
     url = database_on(server_url, name)
     database = Database(url)
     with PostgresBarWriter(database).transaction() as opened:
