@@ -97,6 +97,17 @@ def test_older_bars_that_are_added_are_not_judged(desk: Desk) -> None:
     assert desk.look() == []
 
 
+def test_bars_whose_adjusted_prices_have_another_base_are_not_judged_against_each_other(
+    desk: Desk,
+) -> None:
+    older = daily(380, 381)
+    desk.arrive(replace(older, adj_close=older.close / 4), "IBM")
+    desk.alerts.add(DEVELOPER, "IBM", wish())
+    desk.look()
+    desk.arrive(daily(382, start="2026-05-06"), "IBM")
+    assert desk.look() == [] and desk.fired() == []
+
+
 def test_a_bar_counts_when_its_session_is_over_and_not_before(desk: Desk) -> None:
     desk.clock.moment = datetime(2026, 5, 6, 19, 59, tzinfo=UTC)  # New York closes at 20:00
     desk.alerts.add(DEVELOPER, "AAPL", wish())
