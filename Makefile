@@ -81,7 +81,7 @@ PYTEST := $(BIN)/python -m pytest
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
-	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -m 'database and not faults and not browser' --ignore=tests/test_delivery
+	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -n 2 --dist load -m 'database and not faults and not browser' --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
 	$(PYTEST) -q -n 2 --dist load -m 'not faults and not again' --ignore=tests/test_delivery --cov --cov-report=term \

@@ -10,8 +10,11 @@ _SIDEWAYS = "const e = document.documentElement; return e.scrollWidth - e.client
 
 
 def assert_fits(page: Page) -> None:
-    """Nothing of the page that is shown is wider than the window."""
-    assert page.js(_SIDEWAYS) <= 0, (page.path, page.js("return innerWidth"))
+    """Nothing of the page that is shown is wider than the window, once a chart has taken note of
+    the scrollbar that came with what stands below it."""
+    page.until(
+        lambda: page.js(_SIDEWAYS) <= 0, f"{page.path} to fit {page.js('return innerWidth')}"
+    )
 
 
 def assert_accessible(page: Page) -> None:
