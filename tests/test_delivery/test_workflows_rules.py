@@ -190,7 +190,9 @@ def test_actions_of_our_own_are_used(files: dict[str, str]) -> None:
             assert f"uses: ./{folder}\n" in text
 
 
-BROWSER_TESTS = "tests/test_dashboard_regression.py"
+BROWSER_TESTS = [
+    f"tests/test_{name}_regression.py" for name in ("dashboard", "page_fit", "sign_in")
+]
 
 
 def chosen(*words: str) -> set[str]:
@@ -206,7 +208,7 @@ def chosen(*words: str) -> set[str]:
     (line,) = [line for line in lines if "pytest" in line and "-m browser" in line]
     options = shlex.split(line[line.rindex("pytest") :])[1:]
     collected = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", *options, BROWSER_TESTS],
+        [sys.executable, "-m", "pytest", "--collect-only", *options, *BROWSER_TESTS],
         cwd=ROOT,
         capture_output=True,
         text=True,
