@@ -24,6 +24,7 @@ from benchmarks import peer
 from benchmarks.callbacks import Answer, Caller
 from benchmarks.report import Row, row
 from mltrading.adapters.postgres.copy_binary import decode
+from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.app import build_services, create_app
 from mltrading.domain.access import DEVELOPER
@@ -165,7 +166,8 @@ _COLUMNS = np.dtype([("symbol_id", "i4"), ("ts", "M8[us]"), *((f, "f8") for f in
 
 def _shown(settings: Settings, url: str, search: str) -> Chart:
     view, _ = ChartView.parse(search)
-    return build_services(settings, url).market.chart(DEVELOPER, view)
+    with closing(Database(url, 1)) as database:
+        return build_services(settings, url, database).market.chart(DEVELOPER, view)
 
 
 def _beside_peer(url: str, ours: Caller) -> list[Row]:
