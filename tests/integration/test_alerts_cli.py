@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,10 +77,10 @@ def command(environment: dict[str, str], *words: str) -> Done:
     return typed(environment, "alerts", *words)
 
 
-def report(environment: dict[str, str], *words: str) -> dict[str, object]:
+def report(environment: dict[str, str], *words: str) -> dict[str, Any]:
     code, out, err = command(environment, *words, "--json")
     assert code == 0, err
-    shown: dict[str, object] = json.loads(out)
+    shown: dict[str, Any] = json.loads(out)
     return shown
 
 
@@ -159,7 +160,7 @@ def test_an_alert_whose_condition_has_cleared_says_so_until_it_is_over(
         f"firing    critical ErrorRateHigh: condition cleared at {since:%H:%M:%S}, over at"
         f" {over:%H:%M:%S} UTC if it stays so: 0% failed",
     ]
-    [down, high] = report(environment, "list")["alerts"]  # type: ignore[misc]
+    [down, high] = report(environment, "list")["alerts"]
     assert (down["cleared_at"], down["over_at"]) == (None, None)
     assert (high["cleared_at"], high["over_at"]) == (since.isoformat(), over.isoformat())
 
@@ -169,7 +170,7 @@ def test_a_silence_is_set_shown_ended_and_audited(environment: dict[str, str], s
     assert made["matchers"] == "rule=Memory*"
     ends = datetime.fromisoformat(str(made["ends_at"])) - datetime.now(UTC)
     assert timedelta(minutes=118) < ends < timedelta(minutes=121)
-    [shown] = report(environment, "list")["silences"]  # type: ignore[misc]
+    [shown] = report(environment, "list")["silences"]
     assert (shown["reason"], shown["author"]) == ("new machine", "console")
     report(environment, "unsilence", str(made["id"]))
     code, _, err = command(environment, "unsilence", str(made["id"]))
