@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -251,9 +252,14 @@ def range_window(chosen: Range, span: Span) -> Window:
     """The range up to the newest bar; 1D is the newest session of the exchange."""
     start = chosen.start(span.newest)
     if chosen is Range.D1:
-        label = np.array([span.session])
-        start = min(span.newest, int(utc_of_local(label, span.timezone)[0]))
+        start = min(span.newest, _midnight(span.session, span.timezone))
     return Window(span.first if start is None else max(start, span.first), span.newest + 1)
+
+
+@lru_cache(maxsize=4096)
+def _midnight(label: int, timezone: str) -> int:
+    """When the date of a session label begins in that zone."""
+    return int(utc_of_local(np.array([label]), timezone)[0])
 
 
 def asked_window(start: int | None, end: int | None, span: Span) -> tuple[Window, list[str]]:

@@ -85,19 +85,31 @@ class PostgresBars:
 
         def read(connection: Connection) -> int:
             with connection.cursor() as cursor:
-                cursor.execute(sql.SQL(_COUNT).format(table=table_of(interval)), values)
+                cursor.execute(_on_table(connection, _COUNT, interval), values)
                 return int(cursor.fetchall()[0][0])
 
         return self._database.read(read)
 
     def _bars(self, query: str, interval: Interval, values: dict[str, object]) -> Bars:
-        statement = sql.SQL(query).format(columns=columns(BAR), table=table_of(interval))
-
         def read(connection: Connection) -> Bars:
             with connection.cursor() as cursor:
+                statement = _on_table(connection, query, interval)
                 return bars_of(copy_out(cursor, cursor.mogrify(statement, values), BAR))
 
         return self._database.read(read)
+
+
+def _on_table(connection: Connection, query: str, interval: Interval) -> str:
+    """The text of `query` on the table of an interval, composed once: that takes as long as to
+    send it. The names in it are the same over any connection."""
+    key = (query, interval)
+    if key not in _TEXTS:
+        composed = sql.SQL(query).format(columns=columns(BAR), table=table_of(interval))
+        _TEXTS[key] = composed.as_string(connection)
+    return _TEXTS[key]
+
+
+_TEXTS: dict[tuple[str, Interval], str] = {}
 
 
 def _stored(rows: list[tuple[Any, ...]]) -> Stored:

@@ -45,5 +45,5 @@ def significant(values: Floats, digits: int = 4) -> list[int | float | None]:
     unit = 10.0 ** np.maximum(magnitude - digits + 1, 0)
     whole = np.round(values / unit) * unit
     if np.isfinite(whole).all() and (whole == np.floor(whole)).all():
-        return [int(value) for value in whole.tolist()]
+        return list(whole.astype(np.int64).tolist())
     return list(rounded(whole, 4))

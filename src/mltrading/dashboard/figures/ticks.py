@@ -24,6 +24,7 @@ LABELS_UNTIL_FINER = 100
 fills the widest screen."""
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TIMES = tuple(f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60))
 _MONDAY = 3  # days from the Monday before to 1970-01-01, a Thursday
 _STEPS = (12 * HOUR, 6 * HOUR, 3 * HOUR, HOUR, 30 * MINUTE, 15 * MINUTE, 5 * MINUTE, MINUTE)
 
@@ -97,7 +98,7 @@ def _labels(rows: list[int], local: Times, intraday: bool) -> dict[int, str]:
         if new_year[n]:
             said[row] = str(years[n])
         elif intraday and not new_day[n]:
-            said[row] = f"{minutes[n] // 60:02d}:{minutes[n] % 60:02d}"
+            said[row] = _TIMES[minutes[n]]
         elif intraday:
             said[row] = f"{_day_of_month(days[n])} {MONTHS[months[n]]}"
         else:
