@@ -156,8 +156,8 @@ class _Limit:
         rows = decode(stream.getbuffer(), _COLUMNS)[-self._shown :]
         lists = {name: rows[name].tolist() for name in _FIGURES}
         lists["ts"] = (rows["ts"].view(np.int64) // 1_000_000).tolist()
-        body = brotli.compress(orjson.dumps(lists), quality=5)
-        return Answer(time.perf_counter() - started, body)
+        packed: bytes = brotli.compress(orjson.dumps(lists), quality=5)
+        return Answer(time.perf_counter() - started, packed)
 
 
 _FIGURES = ("open", "high", "low", "close", "volume")

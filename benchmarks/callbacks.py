@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dash
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 PATH = "/_dash-update-component"
@@ -32,7 +33,7 @@ class Caller:
             PATH,
             method="POST",
             json=body,
-            headers={"Accept-Encoding": "br"},
+            headers=Headers({"Accept-Encoding": "br"}),
             environ_base={"REMOTE_ADDR": "127.0.0.1"},  # where nobody signs in, others are refused
         )
         environment = request.get_environ()

@@ -1,6 +1,6 @@
 """The peer: the plain Dash app that the usual tutorial stack gives, measured beside ours.
 
-It reads the whole window with pandas.read_sql and hands it to go.Candlestick, as dash, plotly,
+It reads the whole window with pandas.read_sql and hands it to Candlestick, as dash, plotly,
 pandas and psycopg2 are used when nothing else is said. Same database, same rows, same WSGI path
 (one callback POST through the test client), so only the approach differs.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 import dash
 import pandas as pd
-import plotly.graph_objects as go
 import psycopg2
+from plotly.graph_objects import Candlestick, Figure
 from sqlalchemy import create_engine, text
 
 
@@ -29,8 +29,8 @@ def create_peer(url: str) -> dash.Dash:
             " WHERE code = :code ORDER BY ts"
         )
         frame = pd.read_sql(query, engine, params={"code": symbol})
-        return go.Figure(
-            go.Candlestick(
+        return Figure(
+            Candlestick(
                 x=frame["ts"],
                 open=frame["open"],
                 high=frame["high"],

@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 Id = str | dict[str, Any]
@@ -29,7 +30,7 @@ class Answer:
     props: Mapping[str, Mapping[str, Any]]
     side: Mapping[str, Mapping[str, Any]]
     text: str
-    headers: Mapping[str, str]
+    headers: Headers
 
     def __getitem__(self, output: str) -> Any:
         """`answer["page.children"]`."""
@@ -59,7 +60,8 @@ class CallbackClient:
         hits = [d for d in self.server_side if output in (d["output"], *split_outputs(d["output"]))]
         known = [d["output"] for d in self.server_side]
         assert len(hits) == 1, f"{len(hits)} callbacks answer {output!r}; there are {known}"
-        return hits[0]
+        answering: dict[str, Any] = hits[0]
+        return answering
 
     def fire(self, output: str, triggered: str | list[str], **values: Any) -> Answer:
         """Call the callback of `output` as if `triggered` ("id.property") had changed.

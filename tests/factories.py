@@ -50,7 +50,7 @@ def make_bars(
         low=np.maximum(np.minimum(opened, close) - spread[1], 0.01),
         close=close,
         adj_close=close * adjustment,
-        volume=rng.integers(0, 10_000, count) * float(volume),
+        volume=rng.integers(0, 10_000, count).astype(np.float64) * volume,
         is_final=np.ones(count, bool),
     )
 

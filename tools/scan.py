@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
@@ -114,7 +115,7 @@ def attacked(url: str, folder: Path) -> list[str]:
         secret = people.enrol("scan")
         people.clock.moment = SystemClock().now()
         (folder / "staging.yml").write_text(CONFIG)
-        switches = {**SIGN_IN, **UNLIMITED, **BEHIND_PROXY, "MLTRADING_CONFIG": str(folder)}
+        switches: Any = {**SIGN_IN, **UNLIMITED, **BEHIND_PROXY, "MLTRADING_CONFIG": str(folder)}
         with served(url, folder, **switches) as address:
             cookie, token = sign_in(address, people.code(secret))
             found = [*wapiti(address, cookie)]

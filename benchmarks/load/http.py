@@ -66,7 +66,8 @@ class Connection:
             # A kept connection may end just as it is used. As a browser does, ask once more, but
             # only where not a byte of an answer had come.
             self.close()
-            if not kept or getattr(error, "partial", b""):
+            begun = isinstance(error, asyncio.IncompleteReadError) and error.partial
+            if not kept or begun:
                 raise
             return await self._once(message)
 

@@ -124,8 +124,8 @@ class User:
     async def callback(self) -> tuple[str, bool]:
         """A view changed, or a letter typed into the search."""
         if self._random.random() < 0.15:
-            text = {"text": self._random.choice("abgims"), "n": 1}
-            return await self.fire("symbol-options.children", **{"search-text": text})
+            typed: Any = {"search-text": {"text": self._random.choice("abgims"), "n": 1}}
+            return await self.fire("symbol-options.children", **typed)
         path, search, output = self._view()
         return await self.fire(output, address={"path": path, "search": f"?{search}", "n": 2})
 

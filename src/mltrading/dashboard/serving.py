@@ -177,7 +177,7 @@ def _thoroughly(body: bytes, encoding: str) -> bytes:
 def _pack(body: bytes, encoding: str, quality: int) -> bytes:
     if encoding == "gzip":
         return gzip.compress(body, compresslevel=quality, mtime=0)
-    packed: bytes = brotli.compress(body, quality=quality)  # type: ignore[no-untyped-call]
+    packed: bytes = brotli.compress(body, quality=quality)
     return packed
 
 
