@@ -48,6 +48,8 @@ PAGES: Pages = {
     "alerts": ("/alerts?symbol=AAPL&interval=1d", "#alerts-form input"),
     "help": ("/help", "#help-page table, #help-page h2"),
     "not-found": ("/nowhere", "#page h1, #page h2"),
+    "ops": ("/ops", "#ops-latency-chart .js-plotly-plot, #ops-latency-chart.js-plotly-plot"),
+    "ops-alerts": ("/ops/alerts", "#page h2"),
 }
 SIGNED_IN: Pages = {
     "account": ("/account", "#account-data h2"),
