@@ -67,7 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_flow(item: pytest.Item) -> bool:
     named = re.match(r"test_f\d+_", item.name)
-    return named is not None or item.get_closest_marker("flow") is not None
+    marked = item.get_closest_marker("flow")
+    return named is not None or (marked is not None and marked.args != (False,))
 
 
 @pytest.hookimpl(optionalhook=True)

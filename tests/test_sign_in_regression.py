@@ -170,6 +170,7 @@ def test_the_keyboard_alone_signs_in(page: Page, place: Place) -> None:
     page.css("#overview-table")
 
 
+@pytest.mark.flow(False)
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("path", ["/login", "/password/" + "x" * 43])
 def test_axe_finds_nothing_serious_before_signing_in(page: Page, path: str, theme: str) -> None:
@@ -393,6 +394,7 @@ def test_an_administrator_sets_up_a_second_factor_and_makes_an_analyst_who_signs
     assert page.css("#overview-csv").get_dom_attribute("href").startswith("/export/overview.csv")
 
 
+@pytest.mark.flow(False)
 def test_axe_finds_nothing_serious_in_account_and_administration_and_nothing_scrolls_sideways(
     page: Page, place: Place
 ) -> None:
