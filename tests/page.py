@@ -109,7 +109,13 @@ class Page:
     # what a user does
 
     def click(self, selector: str) -> None:
-        self.css(selector).click()
+        """Click the first visible match; where it is redrawn before that lands, the new one."""
+
+        def clicked() -> bool:
+            self.css(selector).click()
+            return True
+
+        self.until(clicked, f"{selector} to be clicked")
 
     def type(self, selector: str, *keys: str) -> None:
         self.css(selector).send_keys(*keys)

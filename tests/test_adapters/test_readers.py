@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 
 from mltrading.adapters.sources import content as contents
 from mltrading.adapters.sources.columns import TextTables
-from mltrading.domain.bars import Interval
+from mltrading.domain.bars import Bars, Interval
 from mltrading.errors import ImportFailed
+from mltrading.services.ports import Refused
 from tests.factories import moment
 from tests.test_adapters.tables import Row, Written, assert_read_back, dialects, read, tables
+
+Found = tuple[Bars, list[Refused]] | str
+"""The bars of a file and the rows that were refused, or why all of it was."""
 
 ONE_FOLDER = settings(
     max_examples=40,
@@ -59,13 +63,39 @@ def test_column_wise_and_line_by_line_reading_agree(
         cut = broken.draw(st.integers(0, len(lines[at])))
         lines[at] = lines[at][:cut] + junk + lines[at][cut + len(junk) :]
     path = write(tmp_path, b"\n".join(lines))
-    fast = read(path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TextTables, "whole", lambda self, block: None)
-        slow = read(path)
+    fast, slow = _read_both_ways(path)
+    if isinstance(fast, str) or isinstance(slow, str):
+        assert fast == slow  # so much is broken that what is left has no spacing of bars
+        return
     assert fast[1] == slow[1]
     for name in ("ts", "open", "high", "low", "close", "adj_close", "volume"):
         np.testing.assert_array_equal(getattr(fast[0], name), getattr(slow[0], name))
+
+
+def test_a_table_whose_lines_left_show_no_spacing_is_refused_alike(tmp_path: Path) -> None:
+    minutes = [0, 2, 4, 6, 8, 10, 11, 12, 13]  # of which hypothesis had broken those between
+    lines = [f"2024-01-20 00:{minute:02d},1,1,1,1,0" for minute in minutes]
+    fast, slow = _read_both_ways(
+        write(tmp_path, "\n".join(["Date,Open,High,Low,Close,Volume", *lines]))
+    )
+    assert fast == slow
+    assert "its bars are 2 minutes apart; give --interval" in str(fast)
+
+
+def _read_both_ways(path: Path) -> tuple[Found, Found]:
+    """Column by column, and line by line as where a column is not whole."""
+    fast = _read(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TextTables, "whole", lambda self, block: None)
+        return fast, _read(path)
+
+
+def _read(path: Path) -> Found:
+    try:
+        bars, refused, _ = read(path)
+    except ImportFailed as failure:
+        return str(failure)
+    return bars, refused
 
 
 @given(data=st.binary(max_size=600))
