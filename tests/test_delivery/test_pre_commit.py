@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         (folder / name / "bin").symlink_to(Path(program).parent)
     (folder / ".gitignore").write_text("/.venv\n/.venv-tools\n/state\n")
-    for package in ("src", "delivery"):
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    for package in checked:
         (folder / package).mkdir()
         (folder / package / "__init__.py").touch()
     (folder / "state").mkdir()
