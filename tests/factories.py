@@ -21,6 +21,12 @@ def moment(text: str) -> int:
     return round(at.timestamp()) * 1_000_000
 
 
+def due_hour() -> str:
+    """The hour, by UTC, whose daily moment came last. One that came long ago is left out by the
+    worker (services/digest.py), so a fixed hour would hold for a part of the day alone."""
+    return str(datetime.now(timezone.utc).hour)
+
+
 def make_bars(
     count: int = 100,
     start: str | int = "2024-01-02T14:30",

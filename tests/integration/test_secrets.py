@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from mltrading.__main__ import COMMANDS, build_parser, main
 from mltrading.files import ROOT
 from mltrading.settings.variables import Variables
+from tests.factories import due_hour
 from tests.test_delivery.scripted_server import Reply, scripted
 from tests.waiting import held_port
 
@@ -121,7 +122,7 @@ def leaves(parser: argparse.ArgumentParser, before: Leaf = ()) -> Iterator[Leaf]
 EVERY = list(leaves(build_parser([command.name for command in COMMANDS])))
 ANN = "ann@example.com"
 RUNS: dict[Leaf, tuple[str, ...]] = {
-    ("worker",): ("--once", "--digest-hour", "0"),
+    ("worker",): ("--once", "--digest-hour", due_hour()),
     ("release",): ("--json",),
     ("db", "upgrade"): (),
     ("import",): ("BARS",),

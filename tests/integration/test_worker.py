@@ -27,7 +27,7 @@ from mltrading.adapters.postgres.pool import Database
 from mltrading.adapters.postgres.writer import PostgresBarWriter
 from mltrading.domain.bars import Interval
 from mltrading.services.ports import DayFacts, Refused
-from tests.factories import SECRET_KEY, SOURCE, make_sessions, make_symbol_details
+from tests.factories import SECRET_KEY, SOURCE, due_hour, make_sessions, make_symbol_details
 from tests.test_delivery.scripted_server import Reply, Script, scripted
 from tests.waiting import wait_until
 
@@ -68,7 +68,7 @@ def environment(database_url: str, slack: Script, tmp_path: Path) -> dict[str, s
 
 def worker(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "mltrading", "worker", "--digest-hour", "0", *words],
+        [sys.executable, "-m", "mltrading", "worker", "--digest-hour", due_hour(), *words],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
