@@ -77,14 +77,16 @@ run: $(RUN_STAMP)
 PYTEST := $(BIN)/python -m pytest
 
 # A third worker brings nothing on two processors: two browsers keep them busy. What is no flow meets
-# Firefox in test-firefox. Coverage is the matter of `unit`: to trace takes most tests 1.7 times as long.
+# Firefox in test-firefox. COVERAGE=on measures it too, as CI does: traced tests take up to 1.7 times
+# as long.
 test: $(DEV_STAMP)
 ifdef PG
 	@programs="$$($(BIN)/python -m tools.postgres_matrix $(PG))" && \
 	MLTRADING_TEST_BIN="$$programs" $(PYTEST) -q -n 2 --dist load -m 'database and not faults and not browser' --ignore=tests/test_delivery
 else
 	@$(BIN)/python -m tools.setup_tests
-	$(PYTEST) -q -n 2 --dist load -m 'not faults and not again' --ignore=tests/test_delivery --durations=10
+	$(PYTEST) -q -n 2 --dist load -m 'not faults and not again' --ignore=tests/test_delivery $(if $(COVERAGE),--cov --cov-report=term) \
+		--durations=10
 endif
 
 test-firefox: $(DEV_STAMP)

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mltrading.adapters.sources.validate import MAX_VOLUME
 from mltrading.dashboard import theme
 from mltrading.dashboard.figures import numbers, panes
 
@@ -96,9 +98,12 @@ def test_rounding_keeps_the_unknown_unknown() -> None:
     assert numbers.rounded(np.array([1.005, np.nan, np.inf, 2.0]), 2) == [1.0, None, None, 2.0]
 
 
-@given(st.lists(st.floats(0, 1e12), min_size=1, max_size=30))
-def test_volumes_keep_four_digits(volumes) -> None:
-    for kept, given_ in zip(numbers.significant(np.array(volumes)), volumes, strict=True):
+@given(st.lists(st.floats(0, 1e12) | st.floats(1e12, MAX_VOLUME), min_size=1, max_size=30))
+@example([9.3e18, 5.0])  # more than a whole number of 64 bits holds
+@example([MAX_VOLUME])
+def test_volumes_keep_four_digits_on_their_way(volumes) -> None:
+    travelled = orjson.loads(orjson.dumps(numbers.significant(np.array(volumes))))
+    for kept, given_ in zip(travelled, volumes, strict=True):
         assert kept == pytest.approx(given_, rel=6e-4, abs=0.51)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from mltrading.domain.bars import Floats
 
 MOST_DECIMALS = 8
+WHOLE_UNTIL = 2.0**53
+"""Below, every whole number is exact, and one of 64 bits; beyond, it travels as a float does."""
 
 
 def decimals(prices: Floats) -> int:
@@ -44,6 +46,6 @@ def significant(values: Floats, digits: int = 4) -> list[int | float | None]:
     magnitude[~np.isfinite(magnitude)] = 0
     unit = 10.0 ** np.maximum(magnitude - digits + 1, 0)
     whole = np.round(values / unit) * unit
-    if np.isfinite(whole).all() and (whole == np.floor(whole)).all():
+    if (np.abs(whole) < WHOLE_UNTIL).all() and (whole == np.floor(whole)).all():
         return list(whole.astype(np.int64).tolist())
     return list(rounded(whole, 4))
